@@ -1,0 +1,2 @@
+exec_COMMON =
+exec_LIBS   =

@@ -1,0 +1,2 @@
+redis_COMMON =
+redis_LIBS   = -lhiredis -lssl -lcrypto -lpthread

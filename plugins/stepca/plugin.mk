@@ -1,0 +1,2 @@
+stepca_COMMON =
+stepca_LIBS   = -lcurl -ljansson -lssl -lcrypto

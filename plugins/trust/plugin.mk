@@ -1,0 +1,2 @@
+trust_COMMON =
+trust_LIBS   = -lcrypto
