@@ -1,0 +1,44 @@
+/*
+ * model/snapshot - what lies in a watched directory, read as a whole
+ *
+ * A snapshot is one block of memory, immutable and counted; the public part is what plugins see.
+ */
+#ifndef HC_MODEL_SNAPSHOT_H
+#define HC_MODEL_SNAPSHOT_H
+
+#include "model/config.h"
+
+#include <hotcert/plugin.h>
+
+struct snapshot {
+	unsigned refs;
+	struct hc_snapshot pub;
+	/* the rest of the block: files, certificates, strings, bytes */
+};
+
+enum {
+	SNAPSHOT_SAME = 1,
+};
+
+/*
+ * Reads a watch's files now. Returns 0 and a new snapshot with one reference, SNAPSHOT_SAME where
+ * content, modes, owners and state equal those of previous (may be NULL), or a negative errno (memory
+ * alone: what is wrong with files is said in the snapshot). now_ms: wall clock, for validity.
+ * generation is given to the new snapshot as it is.
+ */
+int snapshot_read(const struct config_watch *watch, uint64_t generation, int64_t now_ms,
+		  const struct snapshot *previous, struct snapshot **ret_snapshot);
+
+struct snapshot *snapshot_ref(struct snapshot *s); /* takes NULL */
+struct snapshot *snapshot_unref(struct snapshot *s); /* takes NULL, returns NULL */
+
+/* The file of a role ("cert", "key", "ca"), or NULL. */
+const struct hc_file *snapshot_role(const struct snapshot *s, const char *role);
+
+/* When its state changes by itself: the leaf becomes valid or expires. INT64_MAX: never. */
+int64_t snapshot_next_change(const struct snapshot *s, int64_t now_ms);
+
+/* The first leaf's expiry over its files, for status and metrics; INT64_MAX: no certificate. */
+int64_t snapshot_not_after(const struct snapshot *s);
+
+#endif
