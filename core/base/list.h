@@ -13,7 +13,7 @@ struct list {
 };
 
 #define container_of(ptr, type, member)                                                            \
-	((type *)(void *)((char *)(void *)(ptr) - offsetof(type, member)))
+	((type *)(void *)((char *)(void *)(ptr)-offsetof(type, member)))
 
 #define list_for_each(pos, head) for ((pos) = (head)->next; (pos) != (head); (pos) = (pos)->next)
 

@@ -133,18 +133,18 @@ enum {
 
 /* One certificate (RFC 5280). */
 struct hc_cert {
-	const char *subject;	       /* RFC 2253 form; may be empty */
-	const char *issuer;	       /* RFC 2253 form */
-	const char *serial;	       /* lower-case hex, no prefix */
-	const char *const *sans;       /* "dns:…", "ip:…", "email:…", "uri:…" */
+	const char *subject;	 /* RFC 2253 form; may be empty */
+	const char *issuer;	 /* RFC 2253 form */
+	const char *serial;	 /* lower-case hex, no prefix */
+	const char *const *sans; /* "dns:…", "ip:…", "email:…", "uri:…" */
 	uint32_t n_sans;
-	uint32_t is_ca;		       /* 1: basicConstraints say CA (section 4.2.1.9) */
-	uint32_t self_signed;	       /* 1: issuer is subject and its own key verifies it */
-	uint32_t key_bits;	       /* security-relevant size of the public key */
-	int64_t not_before;	       /* milliseconds since 1970 */
+	uint32_t is_ca;	      /* 1: basicConstraints say CA (section 4.2.1.9) */
+	uint32_t self_signed; /* 1: issuer is subject and its own key verifies it */
+	uint32_t key_bits;    /* security-relevant size of the public key */
+	int64_t not_before;   /* milliseconds since 1970 */
 	int64_t not_after;
-	uint8_t sha256[32];	       /* of the DER encoding: the fingerprint */
-	uint8_t spki_sha256[32];       /* of the SubjectPublicKeyInfo */
+	uint8_t sha256[32];	 /* of the DER encoding: the fingerprint */
+	uint8_t spki_sha256[32]; /* of the SubjectPublicKeyInfo */
 };
 
 struct hc_file {
@@ -155,9 +155,9 @@ struct hc_file {
 	uint32_t mode;	   /* permission bits, as in stat(2) */
 	uint32_t uid;
 	uint32_t gid;
-	const uint8_t *data; /* the bytes; NULL for a key, and where state is MISSING */
-	uint64_t data_len;   /* 0 where data is NULL */
-	uint8_t sha256[32];  /* of the bytes, a key's too */
+	const uint8_t *data;	     /* the bytes; NULL for a key, and where state is MISSING */
+	uint64_t data_len;	     /* 0 where data is NULL */
+	uint8_t sha256[32];	     /* of the bytes, a key's too */
 	const struct hc_cert *certs; /* in order of the file: the leaf first; see hc_file_cert() */
 	uint32_t n_certs;
 	uint32_t cert_size; /* stride of certs */
@@ -169,11 +169,11 @@ struct hc_file {
  */
 struct hc_snapshot {
 	uint32_t size;
-	int32_t state;		/* HC_STATE_* */
-	uint64_t generation;	/* grows with each change that the host saw in this watch */
-	const char *watch;	/* name of the [watch] section */
-	const char *directory;	/* absolute, as configured */
-	const char *error;	/* one line where state is not WHOLE, else "" */
+	int32_t state;		     /* HC_STATE_* */
+	uint64_t generation;	     /* grows with each change that the host saw in this watch */
+	const char *watch;	     /* name of the [watch] section */
+	const char *directory;	     /* absolute, as configured */
+	const char *error;	     /* one line where state is not WHOLE, else "" */
 	const struct hc_file *files; /* see hc_snapshot_file() */
 	uint32_t n_files;
 	uint32_t file_size; /* stride of files */
@@ -197,13 +197,13 @@ static inline const struct hc_cert *hc_file_cert(const struct hc_file *f, uint32
 
 /* A file to put in place: see hc_host.replace. Zero it, set size, fill in the rest. */
 struct hc_replace {
-	uint32_t size;	     /* sizeof(struct hc_replace) */
-	uint32_t flags;	     /* HC_REPLACE_* */
-	const char *path;    /* absolute */
+	uint32_t size;	  /* sizeof(struct hc_replace) */
+	uint32_t flags;	  /* HC_REPLACE_* */
+	const char *path; /* absolute */
 	const void *data;
 	uint64_t len;
-	uint32_t mode;	     /* permission bits */
-	uint32_t uid;	     /* (uint32_t)-1: leave to the system */
+	uint32_t mode; /* permission bits */
+	uint32_t uid;  /* (uint32_t)-1: leave to the system */
 	uint32_t gid;
 };
 
@@ -216,9 +216,9 @@ struct hc_spawn {
 	uint32_t size;		 /* sizeof(struct hc_spawn) */
 	uint32_t flags;		 /* 0 */
 	const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH, no shell */
-	const char *const *env;	 /* NULL-terminated NAME=VALUE, added to the daemon's; may be NULL */
-	const char *user;	 /* NULL: the daemon's */
-	const char *group;	 /* NULL: the user's, or the daemon's */
+	const char *const *env; /* NULL-terminated NAME=VALUE, added to the daemon's; may be NULL */
+	const char *user;	/* NULL: the daemon's */
+	const char *group;	/* NULL: the user's, or the daemon's */
 	/* Called for each line of stdout and stderr, without its newline; may be NULL. */
 	void (*on_line)(void *data, const char *line);
 	/* Called once, when the program has ended: code is its exit code, or minus the signal. */
@@ -316,7 +316,8 @@ struct hc_host {
 	/* Small values that survive a restart, by instance and key. state_get returns the length
 	 * (which may be larger than size: nothing was copied then) or -ENOENT. */
 	int64_t (*state_get)(hc_ctx *ctx, const char *key, void *buf, size_t size);
-	/* len 0 removes the key. Written atomically before it returns; 4 KiB a value at the most. */
+	/* len 0 removes the key. Written atomically before it returns; 4 KiB a value at the most.
+	 */
 	int32_t (*state_set)(hc_ctx *ctx, const char *key, const void *data, size_t len);
 
 	/* -- jobs -- */
@@ -373,7 +374,8 @@ struct hc_plugin {
 	int32_t (*apply)(void *instance, const struct hc_snapshot *snapshot, hc_job job);
 	/* Drops a job: its deadline passed, or the instance goes. Optional. */
 	void (*cancel)(void *instance, hc_job job);
-	/* Begins an action of the table; argv has argc words. Optional. Negative errno: not begun */
+	/* Begins an action of the table; argv has argc words. Optional. Negative errno: not begun
+	 */
 	int32_t (*action)(void *instance, const char *name, uint32_t argc, const char *const *argv,
 			  hc_job job);
 	/* Calls status_add() for what `hotcertctl status` should show. Optional. */

@@ -1,0 +1,40 @@
+/*
+ * platform/chain - everything on the way to a file
+ *
+ * A path is followed component by component, links included, and each directory and link on it is
+ * watched, so that a swapped link (Kubernetes' ..data, certbot's live), a renamed or deleted
+ * directory and one that comes into being are all noticed. Where something is missing, the nearest
+ * directory that is there is watched.
+ */
+#ifndef HC_PLATFORM_CHAIN_H
+#define HC_PLATFORM_CHAIN_H
+
+#include "platform/inotify.h"
+
+/* Zeroed is empty. */
+struct chain {
+	struct inotify_interest **interests;
+	size_t n;
+	size_t size;
+};
+
+/* Why a chain can't be watched and must be polled. */
+enum chain_poll {
+	CHAIN_WATCHED = 0,
+	CHAIN_POLL_LIMIT = 1,	   /* ENOSPC: fs.inotify.max_user_watches */
+	CHAIN_POLL_PERMISSION = 2, /* EACCES on a directory of the path */
+	CHAIN_POLL_REMOTE =
+		3, /* network or FUSE file system: changes made elsewhere are not told */
+};
+
+/*
+ * Watches the way to each of n absolute paths for owner in place of what the chain watched before.
+ * The new watches are there before the old ones go, so nothing is missed. paths[0] is a directory,
+ * the others are files; with any, every entry of that directory counts. Returns enum chain_poll, or
+ * -ENOMEM: what was watched before stays then.
+ */
+int chain_watch(struct chain *chain, struct inotify *in, const char *const *paths, size_t n,
+		bool any, void *owner);
+void chain_finish(struct chain *chain, struct inotify *in);
+
+#endif
