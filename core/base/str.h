@@ -23,7 +23,8 @@ void str_finish(struct str *s);
 void str_add_n(struct str *s, const char *data, size_t n);
 void str_add(struct str *s, const char *text);
 void str_addf(struct str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void str_addv(struct str *s, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+void str_addv(struct str *s, const char *format, va_list args)
+	__attribute__((format(printf, 2, 0)));
 
 /* Empties it, keeping the memory. */
 void str_clear(struct str *s);
@@ -40,7 +41,11 @@ char *str_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* n bytes as lower-case hex into out, which holds 2 * n + 1. */
 void str_hex(char *out, const uint8_t *data, size_t n);
 
-/* The word nearest to `word` among n candidates by edit distance, for "did you mean"; NULL where none is close. */
+/* True where n bytes are well-formed UTF-8 (RFC 3629). */
+bool str_is_utf8(const char *data, size_t n);
+
+/* The word nearest to `word` among n candidates by edit distance, for "did you mean"; NULL where
+ * none is close. */
 const char *str_nearest(const char *word, const char *const *candidates, size_t n);
 
 #endif

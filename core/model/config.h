@@ -32,21 +32,21 @@ struct config_daemon {
 	char *plugin_dir;
 	char *state_dir;
 	char *runtime_dir;
-	char *metrics_file;	   /* NULL: none */
-	int log_level;		   /* LOG_* of syslog(3) */
-	int64_t rescan_ms;	   /* 0: off */
+	char *metrics_file; /* NULL: none */
+	int log_level;	    /* LOG_* of syslog(3) */
+	int64_t rescan_ms;  /* 0: off */
 	int64_t ready_timeout_ms;
 };
 
 /* [watch NAME]. cert, key and ca are absolute or NULL; n_match is 0 where there are roles. */
 struct config_watch {
 	char *name;
-	char *directory;	   /* absolute, no trailing slash but for "/" */
+	char *directory; /* absolute, no trailing slash but for "/" */
 	char *cert;
 	char *key;
 	char *ca;
-	char *key_password_file;   /* absolute or NULL */
-	char **match;		   /* fnmatch(3) patterns of names in directory */
+	char *key_password_file; /* absolute or NULL */
+	char **match;		 /* fnmatch(3) patterns of names in directory */
 	size_t n_match;
 	int64_t settle_warn_ms;	   /* default 10 s */
 	struct config_where where; /* of the section's first line */
@@ -56,11 +56,11 @@ struct config_watch {
 struct config_instance {
 	char *plugin;
 	char *name;
-	char *full;		   /* "plugin:name" */
-	char *watch;		   /* key `watch`, else name */
-	int64_t timeout_ms;	   /* key `timeout`; 0: not given, the plugin's default holds */
-	int64_t retry_min_ms;	   /* key `retry_min`, default 1 s */
-	int64_t retry_max_ms;	   /* key `retry_max`, default 5 m */
+	char *full;		      /* "plugin:name" */
+	char *watch;		      /* key `watch`, else name */
+	int64_t timeout_ms;	      /* key `timeout`; 0: not given, the plugin's default holds */
+	int64_t retry_min_ms;	      /* key `retry_min`, default 1 s */
+	int64_t retry_max_ms;	      /* key `retry_max`, default 5 m */
 	struct config_entry *entries; /* the plugin's own keys, in order of first appearance */
 	size_t n_entries;
 	struct config_where where;
@@ -72,23 +72,23 @@ struct config {
 	size_t n_watches;
 	struct config_instance *instances;
 	size_t n_instances;
-	char **files;		      /* the drop-ins that were read, in order */
+	char **files; /* the drop-ins that were read, in order */
 	size_t n_files;
 };
 
 /* What the command line overrides; members may be NULL. */
 struct config_source {
-	const char *const *dirs;    /* NULL-terminated search path, weakest first; NULL: the default */
-	const char *plugin_dir;	    /* -P */
-	const char *state_dir;	    /* -S */
-	const char *runtime_dir;    /* -R */
+	const char *const *dirs; /* NULL-terminated search path, weakest first; NULL: the default */
+	const char *plugin_dir;	 /* -P */
+	const char *state_dir;	 /* -S */
+	const char *runtime_dir; /* -R */
 };
 
 /*
  * Reads and checks everything that needs no plugin: syntax, unknown sections and keys of [hotcert]
  * and [watch], types, duplicates, instances without their watch. Returns 0, or 1 where errors were
- * added ("file:line: [section] key: what is wrong; what to do"), or a negative errno. *ret_config is
- * set on 0 only; free it with config_destroy().
+ * added ("file:line: [section] key: what is wrong; what to do"), or a negative errno. *ret_config
+ * is set on 0 only; free it with config_destroy().
  */
 int config_load(const struct config_source *source, struct errors *errors,
 		struct config **ret_config);

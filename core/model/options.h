@@ -41,7 +41,8 @@ char *options_where(const struct options *o, const char *key);
  * constant text such as "is not a duration; write 500ms, 15s, 5m, 8h or 30d". */
 int option_parse_int(int32_t type, const char *value, int64_t *ret, const char **ret_why);
 
-/* `hotcertd --options NAME`: the reference as text, columns aligned; or as roff rows for the manual. */
+/* `hotcertd --options NAME`: the reference as text, columns aligned; or as roff rows for the
+ * manual. */
 void options_print(const struct option_table *table);
 void options_print_man(const struct option_table *table);
 

@@ -22,14 +22,14 @@ enum {
 
 /*
  * Reads a watch's files now. Returns 0 and a new snapshot with one reference, SNAPSHOT_SAME where
- * content, modes, owners and state equal those of previous (may be NULL), or a negative errno (memory
- * alone: what is wrong with files is said in the snapshot). now_ms: wall clock, for validity.
- * generation is given to the new snapshot as it is.
+ * content, modes, owners and state equal those of previous (may be NULL), or a negative errno
+ * (memory alone: what is wrong with files is said in the snapshot). now_ms: wall clock, for
+ * validity. generation is given to the new snapshot as it is.
  */
 int snapshot_read(const struct config_watch *watch, uint64_t generation, int64_t now_ms,
 		  const struct snapshot *previous, struct snapshot **ret_snapshot);
 
-struct snapshot *snapshot_ref(struct snapshot *s); /* takes NULL */
+struct snapshot *snapshot_ref(struct snapshot *s);   /* takes NULL */
 struct snapshot *snapshot_unref(struct snapshot *s); /* takes NULL, returns NULL */
 
 /* The file of a role ("cert", "key", "ca"), or NULL. */
