@@ -2,8 +2,9 @@
 #
 #   make demo     see it work on a real step-ca and a real Redis (installs what is missing)
 #   make test     unit, ABI and end-to-end tests, plainly and under ASan+UBSan
-#   make          build only         make install   DESTDIR= prefix=
+#   make          build only         make install   DESTDIR= prefix=     (make uninstall)
 #   make lint     style and layers   make bench     speed and size, as ratios
+#   make deps     installs through apt what is missing
 #
 # B=build/NAME chooses the build directory, CC=clang the compiler, SAN=1 the sanitizers, V=1 shows commands.
 
@@ -19,9 +20,12 @@ sysconfdir ?= /etc
 plugindir  ?= $(prefix)/lib/hotcert/plugins
 unitdir    ?= $(prefix)/lib/systemd/system
 pkgconfigdir ?= $(libdir)/pkgconfig
+docdir     ?= $(prefix)/share/doc/hotcert
 
-B  ?= build/gcc
 CC := $(if $(filter default,$(origin CC)),gcc,$(CC))
+B  ?= build/$(notdir $(CC))$(if $(SAN),-asan)
+# Where <hotcert/plugin.h> is; tests/abi/ builds against an older and a newer one.
+HEADER ?= core/include
 
 WARN   = -Wall -Wextra -Wshadow -Wvla -Wformat=2 -Werror
 OPT   ?= -O2 -g
@@ -34,8 +38,8 @@ endif
 
 CFLAGS_ALL = -std=c11 -D_GNU_SOURCE -fPIC -fvisibility=hidden $(WARN) $(OPT) $(HARDEN) $(CFLAGS)
 CFLAGS_ALL += -MMD -MP
-CORE_INC   = -Icore/include -Icore -DHC_VERSION='"$(VERSION)"' -DHC_PLUGIN_DIR='"$(plugindir)"'
-PLUGIN_INC = -Icore/include -Iplugins -DHC_VERSION='"$(VERSION)"'
+CORE_INC   = -I$(HEADER) -Icore -DHC_VERSION='"$(VERSION)"' -DHC_PLUGIN_DIR='"$(plugindir)"'
+PLUGIN_INC = -I$(HEADER) -Iplugins -DHC_VERSION='"$(VERSION)"'
 CORE_LIBS  = -lev -linih -ljansson -lcrypto -ldl -lpthread
 
 Q = $(if $(V),,@)
@@ -93,14 +97,42 @@ $(foreach p,$(PLUGINS),$(eval $(call plugin_rule,$(p))))
 .PHONY: plugins
 plugins: $(PLUGIN_SO)
 
-# ---- unit tests ----
-$(B)/tests/unit/%: tests/unit/%.c $(B)/libcore.a
-	$(Q)mkdir -p $(@D)
-	$(call say,LD,$@) $(CC) $(CFLAGS_ALL) $(CORE_INC) $(LDFLAGS) $< $(B)/libcore.a $(CORE_LIBS) -lcmocka -o $@
+include tests/tests.mk
 
-.PHONY: unit
-unit: $(UNIT_BIN)
-	$(Q)set -e; for t in $(UNIT_BIN); do echo "== $$t"; $$t; done
+# ---- installation: MODE:FILE:DIRECTORY, for install and uninstall alike ----
+INSTALLED = 755:$(B)/hotcertd:$(sbindir) 755:$(B)/hotcertctl:$(bindir) \
+	$(PLUGIN_SO:%=644:%:$(plugindir)) \
+	644:core/include/hotcert/plugin.h:$(includedir)/hotcert \
+	$(patsubst %.in,644:$(B)/%:$(pkgconfigdir),$(wildcard hotcert.pc.in)) \
+	$(patsubst systemd/%,644:$(B)/systemd/%:$(unitdir),$(wildcard systemd/*.service)) \
+	$(patsubst %,644:%:$(docdir)/conf.d,$(wildcard conf.d/*)) \
+	$(patsubst %,644:%:$(docdir),$(wildcard README.md)) \
+	$(foreach m,$(MAN),644:$(m):$(mandir)/man$(subst .,,$(suffix $(m))))
+MAN = $(wildcard man/*.[1-8])
+item = $(word $(2),$(subst :, ,$(1)))
+target = $(DESTDIR)$(call item,$(1),3)/$(notdir $(call item,$(1),2))
+subst_paths = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@prefix@|$(prefix)|g' -e 's|@includedir@|$(includedir)|g' \
+	-e 's|@plugindir@|$(plugindir)|g' -e 's|/usr/sbin/|$(sbindir)/|g' -e 's|/usr/bin/|$(bindir)/|g'
+
+$(B)/%.pc: %.pc.in Makefile
+	$(Q)mkdir -p $(@D) && $(subst_paths) $< >$@
+
+$(B)/systemd/%: systemd/% Makefile
+	$(Q)mkdir -p $(@D) && $(subst_paths) $< >$@
+
+.PHONY: install uninstall
+install: all $(foreach i,$(INSTALLED),$(call item,$(i),2))
+	$(foreach i,$(INSTALLED),install -D -m $(call item,$(i),1) $(call item,$(i),2) $(call target,$(i))$(newline)	)
+	install -d -m 755 $(DESTDIR)$(prefix)/lib/hotcert/conf.d
+
+uninstall:
+	$(foreach i,$(INSTALLED),rm -f $(call target,$(i))$(newline)	)
+	-rmdir --ignore-fail-on-non-empty -p $(sort $(foreach i,$(INSTALLED),$(DESTDIR)$(call item,$(i),3)))
+
+define newline
+
+
+endef
 
 .PHONY: clean
 clean:

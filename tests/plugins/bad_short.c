@@ -1,0 +1,36 @@
+/*
+ * bad_short - its struct is shorter than that of 1.0
+ */
+#include <hotcert/plugin.h>
+
+static int32_t create(const struct hc_host *host, hc_ctx *ctx, void **ret_instance)
+{
+	(void)host;
+	*ret_instance = ctx;
+	return 0;
+}
+
+static void destroy(void *instance)
+{
+	(void)instance;
+}
+
+static int32_t apply(void *instance, const struct hc_snapshot *snapshot, hc_job job)
+{
+	(void)instance;
+	(void)snapshot;
+	(void)job;
+	return 0;
+}
+
+HC_EXPORT extern const struct hc_plugin hc_plugin_v1;
+const struct hc_plugin hc_plugin_v1 = {
+	.abi_major = HC_ABI_MAJOR,
+	.size = offsetof(struct hc_plugin, apply),
+	.name = "bad_short",
+	.version = "1",
+	.summary = "",
+	.create = create,
+	.destroy = destroy,
+	.apply = apply,
+};

@@ -1,0 +1,103 @@
+# Tests and checks. `make check` is one pass over the build in B, `make test` the passes that count:
+#   make test PYTEST_ARGS='-k watch'     make check SAN=1     make unit     make e2e     make abi
+
+PYTEST ?= /usr/bin/python3 -m pytest
+PYTEST_ARGS ?=
+JOBS   := $(shell nproc)
+
+.PHONY: deps
+deps:
+	$(Q)tools/install-deps build test
+
+.PHONY: test
+test: deps
+	$(Q)$(MAKE) --no-print-directory B=build/gcc check
+	$(Q)$(MAKE) --no-print-directory B=build/gcc-asan SAN=1 check
+	@echo "test: all passed, plainly and under ASan+UBSan"
+
+.PHONY: check
+check:
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) tests-build
+	$(Q)$(MAKE) --no-print-directory unit abi e2e
+
+.PHONY: tests-build
+tests-build: all $(UNIT_BIN) fakes abi-builds
+
+# ---- unit ----
+$(B)/tests/unit/%: tests/unit/%.c $(B)/libcore.a
+	$(Q)mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) $(CFLAGS_ALL) $(CORE_INC) $(LDFLAGS) $< $(B)/libcore.a $(CORE_LIBS) -lcmocka -o $@
+
+.PHONY: unit
+unit: $(UNIT_BIN)
+	$(Q)set -e; for t in $(UNIT_BIN); do echo "== $$t"; $$t; done
+
+# ---- fake plugins, each one a way to misbehave ----
+FAKE_SO = $(patsubst %.c,$(B)/%.so,$(wildcard tests/plugins/*.c))
+
+$(B)/tests/plugins/%.so: tests/plugins/%.c plugins/plugin.map Makefile
+	$(Q)mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) $(CFLAGS_ALL) $(PLUGIN_INC) -shared $(LINK) \
+		-Wl,--version-script=plugins/plugin.map $(LDFLAGS) $< -o $@
+
+.PHONY: fakes
+fakes: $(FAKE_SO)
+
+# ---- ABI: the header as 1.0 froze it, and one in which every struct has grown ----
+$(B)/abi-1.0/include/hotcert/plugin.h: tests/abi/plugin-1.0.h
+	$(Q)mkdir -p $(@D) && cp $< $@
+
+$(B)/abi-next/include/hotcert/plugin.h: core/include/hotcert/plugin.h tests/abi/grow-header
+	$(Q)mkdir -p $(@D) && tests/abi/grow-header $< >$@
+
+ABI_MAKE = $(MAKE) --no-print-directory B=$(B)/abi-$(1) HEADER=$(B)/abi-$(1)/include
+
+.PHONY: abi-builds
+abi-builds: $(B)/abi-1.0/include/hotcert/plugin.h $(B)/abi-next/include/hotcert/plugin.h
+	$(Q)$(call ABI_MAKE,1.0) plugins fakes
+	$(Q)$(call ABI_MAKE,next) $(B)/abi-next/hotcertd $(B)/abi-next/hotcertctl fakes
+
+.PHONY: abi
+abi:
+	$(Q)tests/abi/check-header core/include/hotcert/plugin.h tests/abi/plugin-1.0.h
+
+# ---- end to end ----
+.PHONY: e2e
+e2e: all fakes
+	$(Q)HOTCERT_BUILD=$(B) $(PYTEST) -q tests/e2e $(PYTEST_ARGS)
+
+# ---- checks ----
+C_FILES = $(shell git ls-files '*.c' 2>/dev/null || find core plugins tests examples -name '*.c')
+H_FILES = $(shell git ls-files '*.h' 2>/dev/null || find core plugins tests examples -name '*.h')
+TIDY    = $(patsubst %.c,build/lint/%.tidy,$(C_FILES))
+
+.PHONY: lint
+lint:
+	$(Q)tools/install-deps build test lint
+	$(Q)$(MAKE) --no-print-directory check-layers check-format
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CC=clang B=build/clang all $(UNIT_BIN:$(B)/%=build/clang/%) fakes
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) -k check-tidy check-cppcheck
+	@echo "lint: clean"
+
+.PHONY: check-layers
+check-layers:
+	$(Q)tools/check-layers && tools/check-layers-test && echo "  layers: all includes point down"
+
+.PHONY: check-format
+check-format:
+	$(Q)clang-format --dry-run -Werror $(C_FILES) $(H_FILES) && echo "  format: clean"
+
+.PHONY: check-tidy
+check-tidy: $(TIDY)
+
+build/lint/%.tidy: %.c .clang-tidy
+	$(Q)mkdir -p $(@D)
+	$(call say,TIDY,$<) clang-tidy --quiet $< -- -std=c11 -D_GNU_SOURCE $(CORE_INC) -Iplugins \
+		-MMD -MF $(@:.tidy=.d) -MT $@ 2>/dev/null && touch $@
+
+.PHONY: check-cppcheck
+check-cppcheck:
+	$(Q)mkdir -p build/lint/cppcheck
+	$(call say,CPP,core plugins tests) cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
+		--enable=warning,performance,portability --suppress=missingIncludeSystem \
+		--cppcheck-build-dir=build/lint/cppcheck -j$(JOBS) $(CORE_INC) -Iplugins $(C_FILES)
