@@ -72,7 +72,8 @@ static int64_t clock_ns(void)
 }
 
 /* One write(2) a line, so that many may append to one file. */
-static void record(const struct hc_host *host, hc_ctx *ctx, const struct hc_snapshot *snapshot)
+static void record(const struct hc_host *host, hc_ctx *ctx, const char *path,
+		   const struct hc_snapshot *snapshot)
 {
 	int64_t now_ns = clock_ns();
 	char *line = NULL;
