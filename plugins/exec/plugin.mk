@@ -1,2 +1,2 @@
-exec_COMMON =
-exec_LIBS   =
+exec_COMMON = tail.c
+exec_LIBS   = -lcrypto
