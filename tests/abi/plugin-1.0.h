@@ -7,7 +7,7 @@
  *
  * Rules that hold everywhere:
  *  - Everything runs on the thread of the host's loop. Only post_send() may be called elsewhere.
- *  - No call may block: no connect, no read of a pipe, no name look-up, no sleep.
+ *  - No call may block: no connect, no read of a pipe, no name look-up, no pause.
  *  - Pointers in arguments belong to the caller and die when the call returns, unless its comment
  *    says otherwise. What one side allocated is never freed by the other.
  *  - Functions that return int32_t give 0 (or a length) when done, a negative errno when not.
