@@ -13,9 +13,14 @@ struct instance {
 	void *impl; /* the plugin's */
 };
 
+enum {
+	INSTANCE_MISCONFIGURED = 1, /* the option table says no: the configuration is wrong */
+	INSTANCE_REFUSED = 2,	    /* the plugin can't be loaded, or its create() says no */
+};
+
 /*
- * Loads the plugin, checks the options, calls create(). Returns 0, or 1 where errors were added:
- * the instance is refused. request(owner) is called when the plugin asks for apply().
+ * Loads the plugin, checks the options, calls create(). Returns 0, or one of the above where
+ * errors were added. request(owner) is called when the plugin asks for apply().
  */
 int instance_create(const struct config_daemon *daemon, const struct config_instance *config,
 		    void (*request)(void *owner), void *owner, struct errors *errors,
