@@ -1,0 +1,305 @@
+"""Section 4 of the design: whatever happens to the files, the last state arrives, once."""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from lib import pki, wait
+from lib.probe import files
+
+
+@pytest.fixture
+def world(hotcertd, probe, ca, tls):
+    """A running daemon without rescan, so that nothing but events can help it, and its first pair."""
+    return World(hotcertd, probe, ca, tls)
+
+
+class World:
+    def __init__(self, hotcertd, probe, ca, directory):
+        self.hotcertd, self.probe, self.ca, self.directory = hotcertd, probe, ca, directory
+        self.seen = 0
+
+    def configure(self, directory=None, cert="redis.crt", key="redis.key", plugin="probe", daemon="", watch=""):
+        self.hotcertd.conf("10-test", f"""\
+[hotcert]
+rescan = 0
+{daemon}
+[watch redis]
+directory = {directory or self.directory}
+{f"cert = {cert}" if cert else ""}
+{f"key = {key}" if key else ""}
+settle_warn = 100ms
+{watch}
+[{plugin} redis]
+record = {self.probe.path}
+retry_min = 50ms
+""")
+        return self
+
+    def start(self, **kwargs):
+        self.configure(**kwargs)
+        self.hotcertd.start()
+        self.seen = len(self.probe.calls())
+        return self
+
+    def expect(self, pair):
+        """The pair has arrived whole and in one job, and nothing else has."""
+        self.probe.wait_digest(pair.cert_digest)
+        calls = self.settle()
+        assert self.hotcertd.instance("probe:redis")["state"] == "ok"
+        assert [c["state"] for c in calls] == [0]
+        assert files(calls[0])["cert"]["certs"][0] == pair.serial
+        return calls[0]
+
+    def settle(self):
+        """The calls since the last time."""
+        self.hotcertd.sync()
+        calls = self.probe.calls()[self.seen:]
+        self.seen += len(calls)
+        return calls
+
+
+@pytest.mark.parametrize("how", [pki.replace, pki.in_place, pki.recreate], ids=lambda f: f.__name__)
+def test_a_new_pair_is_one_job(world, how):
+    world.ca.issue().write(world.directory)
+    world.start()
+    for _ in range(3):
+        world.expect(world.ca.issue().write(world.directory, how=how))
+
+
+def test_certificate_first_then_key(world):
+    world.ca.issue().write(world.directory)
+    world.start()
+    pair = world.ca.issue()
+    pki.replace(world.directory / "redis.crt", pair.cert_pem)
+    assert world.settle() == []
+    pki.replace(world.directory / "redis.key", pair.key_pem, 0o600)
+    world.expect(pair)
+
+
+def test_a_pair_that_was_there_before_the_start(world):
+    pair = world.ca.issue().write(world.directory)
+    world.start()
+    assert [files(c)["cert"]["certs"] for c in world.probe.calls()] == [[pair.serial]]
+
+
+def test_the_same_content_again_is_no_job(world):
+    pair = world.ca.issue().write(world.directory)
+    world.start()
+    for how in pki.replace, pki.in_place, pki.recreate:
+        pair.write(world.directory, how=how)
+    (world.directory / "unrelated").write_text("x")
+    (world.directory / "redis.crt").touch()
+    assert world.settle() == []
+
+
+def test_kubernetes_data_swap(world):
+    def secret(generation, pair):
+        folder = world.directory / f"..{generation}"
+        pair.write(folder)
+        os.symlink(folder.name, world.directory / "..data_tmp")
+        os.rename(world.directory / "..data_tmp", world.directory / "..data")
+        return pair
+    secret(1, world.ca.issue())
+    for name in "redis.crt", "redis.key":
+        os.symlink(f"..data/{name}", world.directory / name)
+    world.start()
+    for generation in 2, 3:
+        world.expect(secret(generation, world.ca.issue()))
+        shutil.rmtree(world.directory / f"..{generation - 1}")
+    assert world.settle() == []
+
+
+def test_certbot_live_links(world, tmp_path):
+    archive, live = tmp_path / "archive/redis", tmp_path / "live/redis"
+    live.mkdir(parents=True)
+
+    def renew(n):
+        pair = world.ca.issue().write(archive, cert=f"fullchain{n}.pem", key=f"privkey{n}.pem")
+        for name in "fullchain", "privkey":
+            link = live / f"{name}.pem"
+            link.unlink(missing_ok=True)
+            os.symlink(f"../../archive/redis/{name}{n}.pem", link)
+        return pair
+    renew(1)
+    world.start(directory=live, cert="fullchain.pem", key="privkey.pem")
+    world.expect(renew(2))
+    world.expect(renew(3))
+    world.expect(world.ca.issue().write(archive, cert="fullchain3.pem", key="privkey3.pem"))
+
+
+@pytest.mark.parametrize("where", ["first", "middle", "last"])
+def test_a_swapped_link_on_the_path(world, tmp_path, where):
+    for n in 1, 2:
+        (tmp_path / f"v{n}/a/b").mkdir(parents=True)
+    base = {"first": "link/a/b", "middle": "m/link/b", "last": "m/link"}[where]
+    target = {"first": "v{}", "middle": "../v{}/a", "last": "../v{}/a/b"}[where]
+    link = tmp_path / base[:base.index("link") + 4]
+    link.parent.mkdir(exist_ok=True)
+    os.symlink(target.format(1), link)
+    world.ca.issue().write(tmp_path / "v1/a/b")
+    pair = world.ca.issue().write(tmp_path / "v2/a/b")
+    world.start(directory=tmp_path / base)
+    os.symlink(target.format(2), tmp_path / "new")
+    os.rename(tmp_path / "new", link)
+    world.expect(pair)
+    world.expect(world.ca.issue().write(tmp_path / "v2/a/b"))
+    world.ca.issue().write(tmp_path / "v1/a/b")
+    assert world.settle() == []
+
+
+def test_a_link_that_points_nowhere_and_then_somewhere(world, tmp_path):
+    os.symlink("store/a", tmp_path / "link")
+    world.start(directory=tmp_path / "link")
+    pair = world.ca.issue()
+    (tmp_path / "store").mkdir()
+    pair.write(tmp_path / "store/a")
+    world.expect(pair)
+
+
+def test_a_directory_that_is_missing_at_the_start(world, tmp_path):
+    world.start(directory=tmp_path / "x/y/z")
+    assert world.hotcertd.watch("redis")["state"] == "missing"
+    world.expect(world.ca.issue().write(tmp_path / "x/y/z"))
+
+
+def test_a_directory_that_is_deleted_and_made_again(world, tmp_path):
+    directory = tmp_path / "x/y"
+    world.ca.issue().write(directory)
+    world.start(directory=directory)
+    for gone in directory, tmp_path / "x", directory:
+        shutil.rmtree(gone)
+        assert world.settle() == []
+        assert world.hotcertd.watch("redis")["state"] == "missing"
+        world.expect(world.ca.issue().write(directory))
+
+
+def test_a_directory_that_is_moved_away_and_another_moved_in(world, tmp_path):
+    directory, aside, other = tmp_path / "x/y", tmp_path / "x/aside", tmp_path / "other"
+    world.ca.issue().write(directory)
+    world.start(directory=directory)
+    pair = world.ca.issue().write(other)
+    os.rename(directory, aside)
+    assert world.settle() == []
+    os.rename(other, directory)
+    world.expect(pair)
+    world.ca.issue().write(aside)
+    assert world.settle() == []
+    pair = world.ca.issue().write(tmp_path / "above/y")
+    os.rename(tmp_path / "x", tmp_path / "x.old")
+    os.rename(tmp_path / "above", tmp_path / "x")
+    world.expect(pair)
+
+
+def test_a_file_where_the_directory_should_be(world, tmp_path):
+    (tmp_path / "x").write_text("not a directory")
+    world.start(directory=tmp_path / "x")
+    (tmp_path / "x").unlink()
+    world.expect(world.ca.issue().write(tmp_path / "x"))
+
+
+def in_namespace(*flags):
+    return subprocess.run(["unshare", *flags, "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not in_namespace("-m"), reason="no mount namespaces here")
+def test_a_directory_that_is_mounted_over(world, tmp_path):
+    def in_daemons_namespace(*argv):
+        subprocess.run(["nsenter", "-t", str(world.hotcertd.process.pid), "-m", *map(str, argv)], check=True)
+    world.hotcertd.wrapper = ["unshare", "-m"]
+    old = world.ca.issue().write(world.directory)
+    pair = world.ca.issue().write(tmp_path / "other")
+    world.start()
+    in_daemons_namespace("mount", "--bind", tmp_path / "other", world.directory)
+    world.expect(pair)
+    world.expect(world.ca.issue().write(tmp_path / "other"))
+    in_daemons_namespace("umount", world.directory)
+    world.expect(old)
+
+
+def test_a_queue_overflow_loses_nothing(world):
+    limit = int(pathlib.Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    world.ca.issue().write(world.directory)
+    world.start(watch="match = *.crt", cert="", key="")
+    mark = world.hotcertd.log_mark()
+    world.hotcertd.process.kill(signal.SIGSTOP)
+    for i in range(limit // 2 + 10):
+        (world.directory / f"{i}.crt").touch()
+    for i in range(limit // 2 + 10):
+        (world.directory / f"{i}.crt").unlink()
+    pair = world.ca.issue().write(world.directory)
+    world.hotcertd.process.kill(signal.SIGCONT)
+    world.probe.wait_digest(pair.cert_digest, role="redis.crt")
+    world.hotcertd.wait_log("overflow", since=mark)
+    world.settle()
+    assert files(world.probe.last()).keys() == {"redis.crt"}
+
+
+@pytest.mark.skipif(not in_namespace("-U", "-r"), reason="no user namespaces here")
+def test_max_user_watches_reached_falls_back_to_polling(world):
+    world.hotcertd.wrapper = ["unshare", "-U", "-r", "sh", "-c",
+                              'echo 1 >/proc/sys/user/max_inotify_watches && exec "$@"', "sh"]
+    world.ca.issue().write(world.directory)
+    world.start()
+    world.hotcertd.wait_log("max_user_watches")
+    world.expect(world.ca.issue().write(world.directory))
+    world.expect(world.ca.issue().write(world.directory, how=pki.in_place))
+    assert world.hotcertd.process.log.count("max_user_watches") == 1
+
+
+def test_a_storm_of_writes_ends_on_the_last(world):
+    pairs = [world.ca.issue() for _ in range(50)]
+    pairs[0].write(world.directory)
+    world.start()
+    hows = [pki.replace, pki.in_place, pki.recreate]
+    for i in range(600):
+        pairs[i % 49].write(world.directory, how=hows[i % 3])
+    pairs[49].write(world.directory)
+    world.probe.wait_digest(pairs[49].cert_digest)
+    calls = world.settle()
+    assert len(calls) <= 601
+    assert all(c["state"] == 0 for c in calls)
+    assert files(calls[-1])["cert"]["sha256"] == pairs[49].cert_digest
+    serials = {p.serial for p in pairs}
+    assert all(files(c)["cert"]["certs"][0] in serials for c in calls)
+
+
+def test_match_sees_files_come_and_go(world):
+    roots = [pki.CA(f"Root {i}") for i in range(3)]
+    roots[0].write(world.directory / "a.crt")
+    (world.directory / "note.txt").write_text("no certificate")
+    world.start(cert="", key="", watch="match = *.crt, *.pem")
+    assert files(world.probe.last()).keys() == {"a.crt"}
+    roots[1].write(world.directory / "b.pem")
+    world.settle()
+    assert files(world.probe.last()).keys() == {"a.crt", "b.pem"}
+    (world.directory / "a.crt").unlink()
+    world.settle()
+    assert files(world.probe.last()).keys() == {"b.pem"}
+    (world.directory / "note.txt").write_text("still none")
+    assert world.settle() == []
+
+
+def test_the_wanting_plugin_hears_of_missing_files(world):
+    pair = world.ca.issue().write(world.directory)
+    world.start(plugin="probe_all")
+    (world.directory / "redis.crt").unlink()
+    wait.until(lambda: world.probe.last()["state"] == 10, lambda: f"MISSING; last: {world.probe.last()}")
+    assert files(world.probe.last())["key"]["state"] == 0
+    world.settle()
+    pair.write(world.directory)
+    world.settle()
+    assert world.probe.last()["state"] == 0
+
+
+def test_rescan_notices_what_no_event_told(world, tmp_path):
+    """Belt and braces: the file system below is one that tells nothing (events are taken away)."""
+    world.ca.issue().write(world.directory)
+    world.configure().hotcertd.conf("20-rescan", "[hotcert]\nrescan = 100ms\n")
+    world.hotcertd.start()
+    world.seen = len(world.probe.calls())
+    world.expect(world.ca.issue().write(world.directory))
