@@ -8,6 +8,7 @@
 #ifndef HC_MODEL_CONFIG_H
 #define HC_MODEL_CONFIG_H
 
+#include "base/arena.h"
 #include "base/errors.h"
 
 #include <stdbool.h>
@@ -74,6 +75,7 @@ struct config {
 	size_t n_instances;
 	char **files; /* the drop-ins that were read, in order */
 	size_t n_files;
+	struct arena arena; /* private: where all of the above lives */
 };
 
 /* What the command line overrides; members may be NULL. */
@@ -82,6 +84,11 @@ struct config_source {
 	const char *plugin_dir;	 /* -P */
 	const char *state_dir;	 /* -S */
 	const char *runtime_dir; /* -R */
+	/*
+	 * Gives *ret_config on 1 too, without what is wrong: to find the errors that plugins know,
+	 * and show all at once. Never to be run.
+	 */
+	bool want_broken;
 };
 
 /*
