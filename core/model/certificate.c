@@ -99,8 +99,6 @@ static void explain_none(const char *pem, size_t len, char *why, size_t why_size
 		snprintf(why, why_size,
 			 "is DER, not PEM; convert it with: openssl x509 -inform der "
 			 "-in FILE -out FILE.pem");
-	else if (len >= 3 && memcmp(pem, "\xef\xbb\xbf", 3) == 0)
-		snprintf(why, why_size, "begins with a byte order mark; save it as plain ASCII");
 	else if (memchr(pem, 0, len))
 		snprintf(why, why_size,
 			 "is binary, not PEM; convert it with openssl x509 or "
@@ -164,6 +162,10 @@ int certificate_parse(const char *pem, size_t len, X509 ***ret_certs, size_t *re
 
 	if (len == 0) {
 		snprintf(why, why_size, "is empty; waiting for its content");
+		return 1;
+	}
+	if (pem_has_bom(pem, len)) {
+		snprintf(why, why_size, "begins with a byte order mark; save it without");
 		return 1;
 	}
 	r = collect(&certs, pem, len, why, why_size);

@@ -19,11 +19,8 @@ static void add_name(struct str *texts, BIO *bio, const X509_NAME *name)
 	char *data = NULL;
 	long len;
 
-	/* A string that is not what its type says is shown in hexadecimal instead. */
-	if (X509_NAME_print_ex(bio, name, 0, NAME_FLAGS) < 0) {
-		(void)BIO_reset(bio);
-		X509_NAME_print_ex(bio, name, 0, NAME_FLAGS | ASN1_STRFLGS_DUMP_ALL);
-	}
+	/* d2i_X509() has refused strings that cannot be shown as UTF-8 */
+	X509_NAME_print_ex(bio, name, 0, NAME_FLAGS);
 	len = BIO_get_mem_data(bio, &data);
 	str_add_n(texts, data, (size_t)len);
 	(void)BIO_reset(bio);

@@ -131,6 +131,10 @@ static void explain_none(const char *pem, size_t len, char *why, size_t why_size
 static int find_key(const char *pem, size_t len, struct pem_block *ret_block, char *why,
 		    size_t why_size)
 {
+	if (pem_has_bom(pem, len)) {
+		snprintf(why, why_size, "begins with a byte order mark; save it without");
+		return 1;
+	}
 	switch (pem_find_key(pem, len, ret_block)) {
 	case PEM_NEXT_BLOCK:
 		return 0;

@@ -128,6 +128,11 @@ bool pem_is_encrypted(const struct pem_block *block)
 	       memmem(block->start, block->len, "4,ENCRYPTED", strlen("4,ENCRYPTED"));
 }
 
+bool pem_has_bom(const char *pem, size_t len)
+{
+	return len >= 3 && memcmp(pem, "\xef\xbb\xbf", 3) == 0;
+}
+
 bool pem_mentions_key(const char *pem, size_t len)
 {
 	return memmem(pem, len, "PRIVATE KEY", strlen("PRIVATE KEY"));

@@ -31,6 +31,10 @@ bool pem_is_private_key(const struct pem_block *block);
 /* A private key that needs a passphrase: PKCS #8 (RFC 5958), or Proc-Type (RFC 1421 4.6.1.1). */
 bool pem_is_encrypted(const struct pem_block *block);
 
+/* True where an editor put a UTF-8 byte order mark before the first line, which OpenSSL then skips.
+ */
+bool pem_has_bom(const char *pem, size_t len);
+
 /* True where the bytes mention a private key at all, in a whole block or a torn one. */
 bool pem_mentions_key(const char *pem, size_t len);
 
