@@ -39,6 +39,15 @@ static int table_grow(struct table *t)
 	return 0;
 }
 
+int table_reserve(struct table *t, size_t n)
+{
+	int r = 0;
+
+	while (r == 0 && t->n_buckets < n)
+		r = table_grow(t);
+	return r;
+}
+
 int table_add(struct table *t, struct table_entry *e)
 {
 	if (t->n >= t->n_buckets) {

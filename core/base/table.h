@@ -23,6 +23,9 @@ struct table {
 /* Frees the buckets, not the entries. */
 void table_finish(struct table *t);
 
+/* Makes room for n entries, so that adding them cannot fail. 0 or -ENOMEM. */
+int table_reserve(struct table *t, size_t n);
+
 /* Adds an entry with its hash set. 0 or -ENOMEM. */
 int table_add(struct table *t, struct table_entry *e);
 void table_remove(struct table *t, struct table_entry *e);

@@ -133,15 +133,24 @@ static bool is_watch(const struct section *section)
 	return section->name && !strcmp(section->kind, "watch");
 }
 
+/* Room for exactly as many as there are. */
+static int allocate(struct config_build *b)
+{
+	struct config *c = b->config;
+	size_t n_watches = 0;
+
+	for (size_t i = 0; i < b->sections.n; i++)
+		n_watches += is_watch(b->sections.list[i]);
+	c->watches = arena_alloc(&c->arena, n_watches * sizeof(*c->watches));
+	c->instances = arena_alloc(&c->arena, (b->sections.n - n_watches) * sizeof(*c->instances));
+	return c->watches && c->instances ? 0 : -ENOMEM;
+}
+
 static int build_sections(struct config_build *b)
 {
 	struct config *c = b->config;
-	int r = 0;
+	int r = allocate(b);
 
-	c->watches = arena_alloc(&c->arena, (b->sections.n + 1) * sizeof(*c->watches));
-	c->instances = arena_alloc(&c->arena, (b->sections.n + 1) * sizeof(*c->instances));
-	if (!c->watches || !c->instances)
-		return -ENOMEM;
 	for (size_t i = 0; i < b->sections.n && r >= 0; i++) {
 		const struct section *section = b->sections.list[i];
 

@@ -21,25 +21,29 @@ static bool is_core_key(const char *key)
 	return false;
 }
 
-/* The core's keys into core, which has room for all, the plugin's into ret. */
+/* The core's keys into core, which has room for all, copies of the plugin's into ret. */
 static int split_entries(struct config_build *b, const struct section *section,
 			 struct config_entry *core, size_t *ret_n_core, struct config_instance *ret)
 {
 	size_t n_core = 0;
 
-	ret->entries = arena_alloc(&b->config->arena, section->n_entries * sizeof(*ret->entries));
+	for (size_t i = 0; i < section->n_entries; i++)
+		if (is_core_key(section->entries[i].key))
+			core[n_core++] = section->entries[i];
+	*ret_n_core = n_core;
+	ret->entries = arena_alloc(&b->config->arena,
+				   (section->n_entries - n_core) * sizeof(*ret->entries));
 	if (!ret->entries)
 		return -ENOMEM;
 	for (size_t i = 0; i < section->n_entries; i++) {
-		const struct config_entry *entry = &section->entries[i];
+		struct config_entry entry = section->entries[i];
 
-		if (is_core_key(entry->key))
-			core[n_core++] = *entry;
-		else
-			ret->entries[ret->n_entries++] = *entry;
+		if (is_core_key(entry.key))
+			continue;
+		entry.value = config_keep(b, entry.value);
+		ret->entries[ret->n_entries++] = entry;
 	}
-	*ret_n_core = n_core;
-	return 0;
+	return b->failed ? -ENOMEM : 0;
 }
 
 /* The name of the watch that was probably meant, or NULL. */
@@ -105,12 +109,13 @@ static int fill(struct config_build *b, const struct section *section, const str
 	int r;
 
 	ret->plugin = section->kind;
-	ret->name = section->name;
 	ret->full = config_keep(b, section->title);
-	if (ret->full)
-		ret->full[strlen(section->kind)] = ':';
+	if (!ret->full)
+		return -ENOMEM;
+	ret->name = ret->full + strlen(section->kind) + 1;
+	ret->name[-1] = ':';
 	ret->where = section->where;
-	ret->watch = watch ? config_keep(b, watch) : section->name;
+	ret->watch = watch ? config_keep(b, watch) : ret->name;
 	ret->timeout_ms = options_int(o, "timeout");
 	ret->retry_min_ms = options_int(o, "retry_min");
 	ret->retry_max_ms = options_int(o, "retry_max");

@@ -119,7 +119,7 @@ static void end_key(struct sections *s)
 {
 	if (!s->entry)
 		return;
-	s->entry->value = arena_strndup(s->arena, str_get(&s->value), s->value.len);
+	s->entry->value = arena_strndup(&s->scratch, str_get(&s->value), s->value.len);
 	if (!s->entry->value || s->value.failed)
 		s->failed = true;
 	s->entry = NULL;
@@ -266,7 +266,7 @@ static bool header_fits(struct sections *s, const char *kind, const char *name, 
 
 static struct section *add_section(struct sections *s, const char *kind, const char *name)
 {
-	struct section *section = arena_alloc(s->arena, sizeof(*section));
+	struct section *section = arena_alloc(&s->scratch, sizeof(*section));
 	struct str title = {0};
 
 	if (s->n == s->size) {
@@ -280,7 +280,7 @@ static struct section *add_section(struct sections *s, const char *kind, const c
 	}
 	str_addf(&title, name ? "%s %s" : "%s", kind, name);
 	if (section && !title.failed) {
-		section->title = arena_strndup(s->arena, str_get(&title), title.len);
+		section->title = arena_strndup(&s->scratch, str_get(&title), title.len);
 		section->kind = keep_word(s, kind);
 	}
 	str_finish(&title);
@@ -341,7 +341,7 @@ void sections_init(struct sections *s, struct arena *arena, struct errors *error
 
 static void keep_node(void *node)
 {
-	(void)node; /* it is the arena's */
+	(void)node; /* it is an arena's */
 }
 
 void sections_finish(struct sections *s)
@@ -352,6 +352,7 @@ void sections_finish(struct sections *s)
 	tdestroy(s->by_title, keep_node);
 	tdestroy(s->words, keep_node);
 	str_finish(&s->value);
+	arena_finish(&s->scratch);
 	*s = (struct sections){0};
 }
 

@@ -11,10 +11,10 @@
 
 #include <stdbool.h>
 
-/* One section, from whatever files. Its strings are in the arena. */
+/* One section, from whatever files. It goes with sections_finish(). */
 struct section {
 	char *title;		      /* "hotcert", "watch redis", "redis cache" */
-	char *kind;		      /* the first word; equal ones are the same pointer */
+	char *kind;		      /* the first word; it stays, and so do the keys of entries */
 	char *name;		      /* the second, in title; NULL: there is none */
 	struct config_where where;    /* its first header */
 	struct config_where opened;   /* its newest header */
@@ -24,7 +24,8 @@ struct section {
 };
 
 struct sections {
-	struct arena *arena; /* strings live there */
+	struct arena *arena;  /* what stays: names of files, keys and kinds */
+	struct arena scratch; /* the rest */
 	struct errors *errors;
 	struct section **list; /* in order of appearance */
 	size_t n;

@@ -71,7 +71,7 @@ static int fill(struct config_build *b, const struct section *section, const str
 {
 	const char *directory = options_string(o, "directory");
 
-	ret->name = section->name;
+	ret->name = config_keep(b, section->name);
 	ret->where = section->where;
 	ret->settle_warn_ms = options_int(o, "settle_warn");
 	ret->key_password_file = config_keep(b, options_string(o, "key_password_file"));
