@@ -37,9 +37,10 @@ struct engine {
 	struct loop_task dirty_task;
 	struct list queue; /* runners to start */
 	size_t n_running;
-	size_t n_unready; /* runners whose first job has not ended */
+	size_t n_unsettled; /* watches that are neither whole nor settled */
+	size_t n_unready;   /* runners whose first job has not ended */
 	bool ready;
-	bool poll_warned;
+	unsigned poll_warned; /* bit per enum chain_poll: its warning was given */
 	struct loop_timer *ready_timer;
 	struct loop_timer *rescan_timer;
 	struct loop_timer *poll_timer;

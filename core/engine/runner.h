@@ -30,11 +30,12 @@ enum runner_state {
 
 /* Why a runner is woken. */
 enum runner_reason {
-	RUNNER_START,	/* the instance is new: heed what was tried before the restart */
-	RUNNER_CHANGE,	/* a new snapshot: tries start anew */
-	RUNNER_RESCAN,	/* look whether all is still right; leaves a backoff alone */
-	RUNNER_REQUEST, /* the plugin asked */
-	RUNNER_MANUAL,	/* a person asked: now */
+	RUNNER_START,	  /* the instance is new: heed what was tried before the restart */
+	RUNNER_CHANGE,	  /* a new snapshot: tries start anew */
+	RUNNER_RESCAN,	  /* look whether all is still right; leaves a backoff alone */
+	RUNNER_REQUEST,	  /* the plugin asked */
+	RUNNER_RETRY_DUE, /* the backoff is over */
+	RUNNER_MANUAL,	  /* a person asked: now */
 };
 
 struct runner_totals {
@@ -56,6 +57,8 @@ struct runner {
 	struct list actions;	/* struct runner_action, waiting or first of them running */
 	enum runner_state state;
 	bool wanted;	 /* an apply() is due */
+	bool woken;	 /* it has been offered a snapshot before */
+	bool busy;	 /* inside a job, from before its start to its end */
 	bool noisy;	 /* its success is worth a line in the log */
 	bool first_done; /* its first job has ended: for READY */
 	struct job *job;

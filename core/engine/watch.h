@@ -24,6 +24,7 @@ struct watch {
 	uint64_t generation;
 	struct list runners;
 	struct list dirty_link; /* engine.dirty */
+	bool kept;		/* while a generation is built: the new one has it too */
 	bool rescan;		/* wake the runners even where nothing changed */
 	bool was_whole;		/* since the start */
 	bool settled;		/* whole, or not whole for settle_warn */

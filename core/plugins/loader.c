@@ -168,6 +168,11 @@ int loader_get(const char *dir, const char *name, struct plugin **ret, char *why
 	return load(dir, name, ret, why, why_size);
 }
 
+const struct plugin *loader_first(void)
+{
+	return loaded;
+}
+
 bool loader_is_stale(const struct plugin *plugin)
 {
 	int64_t ident[4];

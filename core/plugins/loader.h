@@ -25,6 +25,9 @@ struct plugin {
  */
 int loader_get(const char *dir, const char *name, struct plugin **ret, char *why, size_t why_size);
 
+/* All that were loaded, linked by next; NULL: none yet. */
+const struct plugin *loader_first(void);
+
 /* True where the file on disk is no longer the one that was loaded. */
 bool loader_is_stale(const struct plugin *plugin);
 

@@ -1,0 +1,116 @@
+#include "engine/retry.h"
+
+#include "base/log.h"
+#include "engine/engine.h"
+#include "model/state.h"
+
+#include <openssl/sha.h>
+#include <string.h>
+#include <sys/random.h>
+
+int64_t retry_delay(uint32_t attempts, int64_t min_ms, int64_t max_ms, int64_t hint_min_ms,
+		    int64_t hint_max_ms, uint32_t random)
+{
+	int64_t delay = min_ms;
+
+	for (uint32_t i = 1; i < attempts && delay < max_ms; i++)
+		delay *= 2;
+	if (delay > max_ms)
+		delay = max_ms;
+	delay -= delay / 4 * (random & 0xffff) / 0xffff;
+	if (hint_max_ms >= 0 && delay > hint_max_ms)
+		delay = hint_max_ms;
+	if (hint_min_ms >= 0 && delay < hint_min_ms)
+		delay = hint_min_ms;
+	return delay;
+}
+
+static uint32_t random_u32(void)
+{
+	uint32_t value = 0;
+
+	(void)!getrandom(&value, sizeof(value), GRND_NONBLOCK);
+	return value;
+}
+
+static void snapshot_digest(const struct snapshot *s, uint8_t out[32])
+{
+	uint8_t sums[32 * 2];
+
+	memset(sums, 0, sizeof(sums));
+	for (uint32_t i = 0; i < s->pub.n_files; i++) {
+		memcpy(sums + 32, hc_snapshot_file(&s->pub, i)->sha256, 32);
+		SHA256(sums, sizeof(sums), sums);
+	}
+	memcpy(out, sums, 32);
+}
+
+static void retry_save(struct runner *r, const struct state_job *job)
+{
+	int e;
+
+	if (!job && !r->persisted)
+		return;
+	e = state_set_job(r->instance->ctx->state_path, job);
+	r->persisted = job != NULL;
+	if (e < 0)
+		log_warning("%s: cannot remember its tries in %s: %s", r->config->full,
+			    r->instance->ctx->state_path, strerror(-e));
+}
+
+static int64_t retry_count(struct runner *r, const struct job_result *result)
+{
+	struct state_job job = {.status = result->status};
+	int64_t delay;
+
+	r->attempts++;
+	delay = retry_delay(r->attempts, r->config->retry_min_ms, r->config->retry_max_ms,
+			    result->min_ms, result->max_ms, random_u32());
+	job.attempts = r->attempts;
+	job.retry_at = loop_now_wall() + delay;
+	snapshot_digest(result->snapshot, job.digest);
+	retry_save(r, &job);
+	return delay;
+}
+
+int64_t retry_later(struct runner *r, const struct job_result *result)
+{
+	int64_t delay = retry_count(r, result);
+
+	r->retry_at = loop_now_wall() + delay;
+	runner_wind_retry(r, delay);
+	return delay;
+}
+
+void retry_give_up(struct runner *r, const struct job_result *result)
+{
+	retry_count(r, result);
+}
+
+void retry_forget(struct runner *r)
+{
+	r->attempts = 0;
+	r->retry_at = 0;
+	retry_save(r, NULL);
+}
+
+bool retry_resume(struct runner *r)
+{
+	struct state_job job;
+	uint8_t digest[32];
+	int64_t wait;
+
+	if (state_get_job(r->instance->ctx->state_path, &job) < 0)
+		return false;
+	r->persisted = true;
+	snapshot_digest(r->watch->snapshot, digest);
+	if (memcmp(digest, job.digest, sizeof(digest)) != 0)
+		return false;
+	r->attempts = job.attempts;
+	wait = job.retry_at - loop_now_wall();
+	if (wait <= 0 || wait > r->config->retry_max_ms)
+		return false; /* due, or the clock was set back */
+	r->retry_at = job.retry_at;
+	runner_wind_retry(r, wait);
+	return true;
+}
