@@ -122,7 +122,7 @@ static int complain_no_directory(struct reading *r, int err)
 /* Files that match, by name; directories and hidden files (of atomic writers) do not count. */
 static int list_matches(struct reading *r)
 {
-	cleanup(closedirp) DIR *dir = opendir(r->watch->directory);
+	cleanup_with(closedirp) DIR *dir = opendir(r->watch->directory);
 	const struct dirent *entry;
 
 	if (!dir)

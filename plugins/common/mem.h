@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define cleanup(fn) __attribute__((cleanup(fn)))
+#define cleanup_with(fn) __attribute__((cleanup(fn)))
 
 /* Takes the pointer out of a cleanup variable: `*ret = steal(&p);` */
 #define steal(pp)                                                                                  \
@@ -35,8 +35,8 @@ static inline void mem_fclosep(FILE **f)
 		fclose(*f);
 }
 
-#define cleanup_free cleanup(mem_freep)
-#define cleanup_close cleanup(mem_closep)
-#define cleanup_fclose cleanup(mem_fclosep)
+#define cleanup_free cleanup_with(mem_freep)
+#define cleanup_close cleanup_with(mem_closep)
+#define cleanup_fclose cleanup_with(mem_fclosep)
 
 #endif
