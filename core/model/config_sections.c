@@ -7,14 +7,13 @@
  */
 #include "model/config_sections.h"
 
+#include "model/config_expand.h"
 #include "model/ini.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* More than any plugin has; keeps a mad file from costing quadratic time. */
 #define KEYS_MAX 256
@@ -28,6 +27,8 @@ __attribute__((format(printf, 3, 4))) static void complain(struct sections *s, u
 	struct str text = {0};
 	va_list args;
 
+	if (++s->n_complaints > INI_ERRORS_MAX)
+		return;
 	va_start(args, format);
 	str_addv(&text, format, args);
 	va_end(args);
@@ -63,56 +64,19 @@ static char *keep_word(struct sections *s, const char *word)
 	return copy;
 }
 
-/* ---- %H, %d, %% ---- */
-
-static void add_host_name(struct str *out)
-{
-	char name[256] = "";
-
-	if (gethostname(name, sizeof(name) - 1) == 0)
-		str_add(out, name);
-}
-
-static void add_credentials(struct sections *s, unsigned line)
-{
-	const char *dir = getenv("CREDENTIALS_DIRECTORY");
-
-	if (dir && *dir)
-		str_add(&s->value, dir);
-	else
-		complain(s, line,
-			 "[%s] %s: %%d is the directory of credentials, but $CREDENTIALS_DIRECTORY "
-			 "is "
-			 "not set; add LoadCredential= to the unit (systemd.exec(5)), or write the "
-			 "path",
-			 s->now->title, s->entry->key);
-}
-
-/* Appends a line of the value. A '%' before anything but a letter or '%' stands for itself: 66%. */
-static void add_expanded(struct sections *s, const char *text, unsigned line)
-{
-	for (; *text; text++) {
-		if (*text != '%' || (text[1] != '%' && !isalpha((unsigned char)text[1]))) {
-			str_add_n(&s->value, text, 1);
-			continue;
-		}
-		text++;
-		if (*text == '%')
-			str_add(&s->value, "%");
-		else if (*text == 'H')
-			add_host_name(&s->value);
-		else if (*text == 'd')
-			add_credentials(s, line);
-		else
-			complain(
-				s, line,
-				"[%s] %s: %%%c is not known; write %%H, %%d, or %%%% for a percent "
-				"sign",
-				s->now->title, s->entry->key, *text);
-	}
-}
-
 /* ---- keys ---- */
+
+/* Appends a line to the value at hand. */
+static void add_line(struct sections *s, const char *text, unsigned line)
+{
+	struct str why = {0};
+
+	if (s->value.len)
+		str_add(&s->value, "\n");
+	if (config_expand(&s->value, text, &why) < 0)
+		complain(s, line, "[%s] %s: %s", s->now->title, s->entry->key, str_get(&why));
+	str_finish(&why);
+}
 
 /* Puts the value at hand in its place: the next key, section or the end of the file has come. */
 static void end_key(struct sections *s)
@@ -185,18 +149,15 @@ static void on_key(void *data, const char *key, const char *value, unsigned line
 		return;
 	entry->where = (struct config_where){s->file, line};
 	s->entry = entry;
-	add_expanded(s, value, line);
+	add_line(s, value, line);
 }
 
 static void on_more(void *data, const char *value, unsigned line)
 {
 	struct sections *s = data;
 
-	if (!s->entry)
-		return;
-	if (s->value.len)
-		str_add(&s->value, "\n");
-	add_expanded(s, value, line);
+	if (s->entry)
+		add_line(s, value, line);
 }
 
 /* ---- sections ---- */
@@ -379,6 +340,7 @@ int sections_read(struct sections *s, const char *path)
 	if (!s->file)
 		return -ENOMEM;
 	s->now = NULL;
+	s->n_complaints = 0;
 	r = ini_read(s->file, &sink, s, s->errors);
 	end_key(s);
 	return s->failed ? -ENOMEM : r;

@@ -37,6 +37,7 @@ struct sections {
 	struct section *now;	    /* NULL: its keys are passed over */
 	struct config_entry *entry; /* the key at hand, or NULL */
 	struct str value;	    /* and its value so far */
+	unsigned n_complaints;	    /* about the file */
 	bool failed;		    /* out of memory */
 };
 

@@ -19,9 +19,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A file with more errors than this is no INI file. */
-#define ERRORS_MAX 50
-
 /* A file that changes while it is read is read again, so many times. */
 #define READ_TRIES 5
 
@@ -53,13 +50,13 @@ __attribute__((format(printf, 2, 3))) static void complain(struct reader *r, con
 	struct str text = {0};
 	va_list args;
 
-	if (++r->n_errors > ERRORS_MAX)
+	if (++r->n_errors > INI_ERRORS_MAX)
 		return;
 	va_start(args, format);
 	str_addv(&text, format, args);
 	va_end(args);
 	errors_add(r->errors, "%s:%u: %s", r->path, r->line, str_get(&text));
-	if (r->n_errors == ERRORS_MAX)
+	if (r->n_errors == INI_ERRORS_MAX)
 		errors_add(r->errors,
 			   "%s: more errors are not shown; is this a drop-in of hotcert?", r->path);
 	str_finish(&text);
@@ -270,8 +267,10 @@ static char *read_line(char *buf, int size, void *stream)
 static bool key_fits(struct reader *r, const char *name)
 {
 	if (r->place == BEFORE) {
-		complain(r, "the key stands before the first section; write [hotcert], [watch NAME] or "
-			    "[PLUGIN NAME] above it");
+		complain(
+			r,
+			"the key stands before the first section; write [hotcert], [watch NAME] or "
+			"[PLUGIN NAME] above it");
 		r->place = LOST; /* said once */
 	} else if (!*name) {
 		complain(r, "the '=' has no key before it; write KEY = VALUE");
@@ -326,7 +325,7 @@ static const char *why_unreadable(int error, const char *path)
 		return "changes all the time while it is read; try again when it is at rest";
 	case -EACCES:
 	case -EPERM:
-		return "cannot be read: permission denied; make it readable for the user that "
+		return "cannot be read: Permission denied; make it readable for the user that "
 		       "hotcertd "
 		       "runs as";
 	default:

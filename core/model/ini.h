@@ -13,6 +13,8 @@
 #define INI_LINE_MAX 197
 /* inih keeps 49 bytes of a key's name. */
 #define INI_KEY_MAX 49
+/* A file with more errors than this is no drop-in, and the rest of them is not shown. */
+#define INI_ERRORS_MAX 50
 /* More than enough for 30,000 sections. */
 #define INI_FILE_MAX (8u << 20)
 
