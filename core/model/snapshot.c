@@ -41,7 +41,7 @@ static bool is_known(const struct reading *r, const struct snapshot *previous)
 	if (r->error || r->n == 0 || r->n != previous->pub.n_files)
 		return false;
 	if (r->password_stamp != previous->password_stamp ||
-	    (r->password_stamp && previous->pub.state == HC_STATE_BROKEN))
+	    (r->watch->key_password_file && previous->pub.state == HC_STATE_BROKEN))
 		return false;
 	if (cert && phase(cert, r->now_ms) != phase(cert, previous->judged_ms))
 		return false;
