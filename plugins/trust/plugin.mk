@@ -1,2 +1,2 @@
-trust_COMMON =
+trust_COMMON = tail.c
 trust_LIBS   = -lcrypto

@@ -1,0 +1,234 @@
+/*
+ * system - the trust store of the distribution
+ *
+ * Every family has a directory for the administrator's own roots, a program that builds from it
+ * what other programs read, and among that one file with all of them: there we look whether it has
+ * worked.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "trust/pem.h"
+#include "trust/system.h"
+
+/* Debian, Ubuntu: update-ca-certificates(8). The first whose directory and program exist is taken.
+ */
+static const struct family families[] = {
+	{
+		.name = "debian",
+		.anchors = "/usr/local/share/ca-certificates",
+		.suffix = ".crt",
+		.update = "/usr/sbin/update-ca-certificates",
+		.root_option = "--sysroot",
+		.bundle = "/etc/ssl/certs/ca-certificates.crt",
+		.links = "/etc/ssl/certs",
+	},
+};
+
+const char *system_path(const struct store *store, const char *dir, const char *name,
+			char buf[PATH_MAX])
+{
+	snprintf(buf, PATH_MAX, "%s%s%s%s", store->env->sysroot, dir, *name ? "/" : "", name);
+	return buf;
+}
+
+const struct family *system_detect(const struct store *store)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
+		if (access(system_path(store, families[i].anchors, "", path), F_OK) == 0 &&
+		    access(families[i].update, X_OK) == 0)
+			return &families[i];
+	return NULL;
+}
+
+static void first_fingerprint(void *data, const uint8_t *der, size_t len,
+			      const uint8_t fingerprint[32])
+{
+	uint8_t **ret = data;
+
+	(void)der;
+	(void)len;
+	if (*ret)
+		memcpy(*ret, fingerprint, 32);
+	*ret = NULL;
+}
+
+/* The fingerprint of the first certificate in a file; zeros where there is none. */
+static void content_of(const char *path, uint8_t ret[32])
+{
+	cleanup_free char *text = NULL;
+	uint8_t *to = ret;
+	size_t len = 0;
+
+	memset(ret, 0, 32);
+	if (store_read(path, &text, &len) == 0)
+		pem_each(text, len, first_fingerprint, &to);
+}
+
+static bool same_name(const struct entry *entry, const struct name_parts *parts)
+{
+	return memcmp(entry->fingerprint, parts->fingerprint, sizeof(parts->fingerprint)) == 0;
+}
+
+/*
+ * A file of ours that does not hold what its name says: to be written anew where that root is
+ * wanted. Else it goes like any other; the name's half of the fingerprint and zeros stand for what
+ * it was.
+ */
+static int note_damaged(const char *name, const struct name_parts *parts,
+			struct inventory *inventory)
+{
+	uint8_t fingerprint[32] = {0};
+
+	for (size_t i = 0; i < inventory->n; i++) {
+		struct entry *entry = &inventory->list[i];
+
+		if (!same_name(entry, parts))
+			continue;
+		entry->flags |= STORE_DAMAGED;
+		return inventory_own(inventory, entry->fingerprint, name);
+	}
+	memcpy(fingerprint, parts->fingerprint, sizeof(parts->fingerprint));
+	return inventory_own(inventory, fingerprint, name);
+}
+
+static void note_others(struct inventory *inventory, const struct name_parts *parts)
+{
+	for (size_t i = 0; i < inventory->n; i++)
+		if (same_name(&inventory->list[i], parts))
+			inventory->list[i].flags |= STORE_OTHERS;
+}
+
+static int note_anchor(const struct store *store, const struct family *family, const char *name,
+		       struct inventory *inventory)
+{
+	struct name_parts parts;
+	uint8_t content[32];
+	char path[PATH_MAX];
+
+	if (!name_parse(name, family->suffix, &parts))
+		return 0;
+	if (!name_is_of(&parts, store->env->instance)) {
+		note_others(inventory, &parts);
+		return 0;
+	}
+	content_of(system_path(store, family->anchors, name, path), content);
+	if (memcmp(content, parts.fingerprint, sizeof(parts.fingerprint)) != 0)
+		return note_damaged(name, &parts, inventory);
+	return inventory_own(inventory, content, name);
+}
+
+static int look_at_anchors(const struct store *store, const struct family *family,
+			   struct inventory *inventory)
+{
+	char path[PATH_MAX];
+	DIR *dir = opendir(system_path(store, family->anchors, "", path));
+	struct dirent *file;
+	int r = 0;
+
+	if (!dir)
+		return -errno;
+	while (r == 0 && (file = readdir(dir)))
+		r = note_anchor(store, family, file->d_name, inventory);
+	closedir(dir);
+	return r;
+}
+
+static void note_live(void *data, const uint8_t *der, size_t len, const uint8_t fingerprint[32])
+{
+	struct entry *entry = inventory_find(data, fingerprint);
+
+	(void)der;
+	(void)len;
+	if (entry)
+		entry->flags |= STORE_LIVE;
+}
+
+/* Where there is no such file yet, nothing is live: that is no error. */
+int system_look_at_bundle(const struct store *store, const struct family *family,
+			  struct inventory *inventory)
+{
+	cleanup_free char *text = NULL;
+	char path[PATH_MAX];
+	size_t len = 0;
+	int r = store_read(system_path(store, family->bundle, "", path), &text, &len);
+
+	if (r == -ENOENT)
+		return 0;
+	if (r == 0)
+		r = pem_each(text, len, note_live, inventory);
+	return r < 0 ? r : 0;
+}
+
+static int system_look(struct store *store, struct inventory *inventory, char why[STORE_WHY])
+{
+	const struct family *family = system_detect(store);
+	int r;
+
+	if (!family) {
+		snprintf(why, STORE_WHY,
+			 "no trust store of a kind that is known (debian): install the package "
+			 "ca-certificates, or use bundle:/path");
+		return -EOPNOTSUPP;
+	}
+	r = look_at_anchors(store, family, inventory);
+	if (r < 0)
+		snprintf(why, STORE_WHY, "cannot read %s%s: %s", store->env->sysroot,
+			 family->anchors, strerror(-r));
+	if (r == 0) {
+		r = system_look_at_bundle(store, family, inventory);
+		if (r < 0)
+			snprintf(why, STORE_WHY, "cannot read %s%s: %s", store->env->sysroot,
+				 family->bundle, strerror(-r));
+	}
+	return r;
+}
+
+static void system_cancel(struct store *store)
+{
+	system_change_finish((struct system *)store);
+}
+
+static void system_destroy(struct store *store)
+{
+	struct system *sys = (struct system *)store;
+
+	system_change_finish(sys);
+	sys->magic = 0;
+	free(sys);
+}
+
+static int system_create(const struct store_env *env, const char *arg, struct store **ret,
+			 const char **ret_why)
+{
+	struct system *sys;
+
+	if (*arg) {
+		*ret_why = "is written as system alone; another root directory is the key sysroot";
+		return -EINVAL;
+	}
+	sys = calloc(1, sizeof(*sys));
+	if (!sys)
+		return -ENOMEM;
+	sys->magic = SYSTEM_MAGIC;
+	sys->lock = -1;
+	sys->store.env = env;
+	*ret = &sys->store;
+	return 0;
+}
+
+const struct store_type store_system = {
+	.scheme = "system",
+	.create = system_create,
+	.destroy = system_destroy,
+	.look = system_look,
+	.change = system_change,
+	.cancel = system_cancel,
+};

@@ -1,0 +1,55 @@
+/*
+ * trust/system - what the two halves of the system store share: looking at it, and changing it
+ */
+#ifndef HC_TRUST_SYSTEM_H
+#define HC_TRUST_SYSTEM_H
+
+#include <limits.h>
+
+#include "common/tail.h"
+#include "trust/store.h"
+
+#define SYSTEM_MAGIC 0x73797374u
+
+struct family {
+	const char *name;
+	const char *anchors;	 /* the directory for the administrator's roots */
+	const char *suffix;	 /* of the files in it */
+	const char *update;	 /* the program that builds the rest */
+	const char *root_option; /* how that is told to work below another root directory */
+	const char *bundle;	 /* a file with all roots that it builds */
+	const char *links; /* a directory with links into anchors that it does not tidy; or NULL */
+};
+
+struct system {
+	struct store store;
+	unsigned magic;
+
+	/* The change under way. */
+	const struct family *family;
+	struct inventory *inventory;
+	bool removed;	 /* something was taken out */
+	int lock;	 /* the directory with the roots, locked; -1: not */
+	hc_timer *timer; /* until the lock is tried again */
+	hc_child *child;
+	const char *program; /* that runs as child */
+	void (*next)(struct system *sys);
+	struct tail tail;
+};
+
+/* The family that this system is of, or NULL. */
+const struct family *system_detect(const struct store *store);
+
+/* A path below the sysroot, in a buffer of the caller; name may be "". */
+const char *system_path(const struct store *store, const char *dir, const char *name,
+			char buf[PATH_MAX]);
+
+/* Marks what is live. 0, also where there is no such file yet, or a negative errno. */
+int system_look_at_bundle(const struct store *store, const struct family *family,
+			  struct inventory *inventory);
+
+/* The operation of store_type, and the end of one that is under way. */
+void system_change(struct store *store, struct inventory *inventory);
+void system_change_finish(struct system *sys);
+
+#endif

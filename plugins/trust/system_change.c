@@ -1,0 +1,247 @@
+/*
+ * The system store, second half: a change. It takes the lock, writes the files, runs the program of
+ * the distribution, tidies up after it, and looks whether all that has worked.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "trust/system.h"
+
+#define LOCK_AGAIN_MS 100
+
+/* Gives up what the change holds. Leaves what it has written. */
+void system_change_finish(struct system *sys)
+{
+	const struct hc_host *host = sys->store.env->host;
+
+	host->timer_remove(sys->timer);
+	host->child_kill(sys->child);
+	if (sys->lock >= 0)
+		close(sys->lock);
+	sys->timer = NULL;
+	sys->child = NULL;
+	sys->lock = -1;
+	sys->inventory = NULL;
+}
+
+static void change_done(struct system *sys, int32_t status, const char *format, ...)
+	HC_PRINTF(3, 4);
+
+static void change_done(struct system *sys, int32_t status, const char *format, ...)
+{
+	const struct store_env *env = sys->store.env;
+	char text[STORE_WHY];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	system_change_finish(sys);
+	env->done(env->data, status, text);
+}
+
+/* Looks again: the program's exit code proves little. */
+static void verify(struct system *sys)
+{
+	struct inventory *inventory = sys->inventory;
+	int r;
+
+	for (size_t i = 0; i < inventory->n; i++)
+		inventory->list[i].flags &= ~(unsigned)STORE_LIVE;
+	r = system_look_at_bundle(&sys->store, sys->family, inventory);
+	if (r < 0) {
+		change_done(sys, HC_RETRY, "cannot read %s%s: %s", sys->store.env->sysroot,
+			    sys->family->bundle, strerror(-r));
+		return;
+	}
+	for (size_t i = 0; i < inventory->n; i++) {
+		const struct entry *entry = &inventory->list[i];
+
+		if (entry->todo != TODO_INSTALL || (entry->flags & STORE_LIVE))
+			continue;
+		change_done(sys, HC_RETRY, "%s ended well, but %s is not in %s%s",
+			    sys->family->update, entry->root->subject, sys->store.env->sysroot,
+			    sys->family->bundle);
+		return;
+	}
+	change_done(sys, HC_OK, "%s", "");
+}
+
+static void on_line(void *data, const char *line)
+{
+	struct system *sys = data;
+
+	assert(sys->magic == SYSTEM_MAGIC);
+	sys->store.env->host->log(sys->store.env->ctx, HC_LOG_DEBUG, "%s: %s", sys->program, line);
+	tail_add(&sys->tail, line);
+}
+
+static void on_exit_code(void *data, int32_t code)
+{
+	struct system *sys = data;
+	const char *last = tail_last(&sys->tail);
+
+	assert(sys->magic == SYSTEM_MAGIC);
+	sys->child = NULL;
+	if (code == 0)
+		sys->next(sys);
+	else
+		change_done(sys, HC_RETRY, "%s %s %d%s%s", sys->program,
+			    code < 0 ? "was killed by signal" : "exited with",
+			    code < 0 ? -code : code, *last ? ": " : "", last);
+}
+
+static void start(struct system *sys, const char *const *argv, void (*next)(struct system *sys))
+{
+	struct hc_spawn spawn = {
+		.size = sizeof(spawn),
+		.argv = argv,
+		.on_line = on_line,
+		.on_exit = on_exit_code,
+		.data = sys,
+	};
+	int32_t r;
+
+	sys->program = argv[0];
+	sys->next = next;
+	sys->tail.n = 0;
+	r = sys->store.env->host->spawn(sys->store.env->ctx, &spawn, &sys->child);
+	if (r < 0)
+		change_done(sys, store_status(r), "cannot run %s: %s", sys->program, strerror(-r));
+}
+
+/*
+ * Debian's program leaves the hash link of a root that has gone. It leads nowhere and OpenSSL,
+ * which looks for HASH.0, HASH.1 and so on until one is missing (X509_LOOKUP_hash_dir(3)), then
+ * finds no other root of the same name. Its option --fresh would tidy up, but takes all links away
+ * for a while.
+ */
+static void tidy_links(struct system *sys)
+{
+	char links[PATH_MAX];
+	const char *argv[] = {"openssl", "rehash", NULL, NULL};
+
+	if (!sys->removed || !sys->family->links) {
+		verify(sys);
+		return;
+	}
+	argv[2] = system_path(&sys->store, sys->family->links, "", links);
+	start(sys, argv, verify);
+}
+
+static void update(struct system *sys)
+{
+	const char *root = sys->store.env->sysroot;
+	const char *argv[] = {sys->family->update, NULL, NULL, NULL};
+
+	if (*root) {
+		argv[1] = sys->family->root_option;
+		argv[2] = root;
+	}
+	start(sys, argv, tidy_links);
+}
+
+static int install(struct system *sys, const struct entry *entry)
+{
+	const struct store_env *env = sys->store.env;
+	char name[NAME_FILE], path[PATH_MAX];
+	struct hc_replace replace = {
+		.size = sizeof(replace),
+		.data = entry->root->pem,
+		.len = strlen(entry->root->pem),
+		.mode = 0644,
+		.uid = (uint32_t)-1,
+		.gid = (uint32_t)-1,
+	};
+
+	name_file(env->instance, entry->fingerprint, entry->root->label, sys->family->suffix, name);
+	replace.path = system_path(&sys->store, sys->family->anchors,
+				   entry->name ? entry->name : name, path);
+	return env->host->replace(env->ctx, &replace);
+}
+
+/* Takes out our file and the link to it that Debian's program would leave. */
+static int take_out(struct system *sys, const struct entry *entry)
+{
+	size_t len = strlen(entry->name) - strlen(sys->family->suffix);
+	char path[PATH_MAX], link[NAME_FILE];
+
+	system_path(&sys->store, sys->family->anchors, entry->name, path);
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -errno;
+	sys->removed = true;
+	if (!sys->family->links)
+		return 0;
+	snprintf(link, sizeof(link), "%.*s.pem", (int)len, entry->name);
+	system_path(&sys->store, sys->family->links, link, path);
+	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+static void write_files(struct system *sys)
+{
+	struct inventory *inventory = sys->inventory;
+
+	sys->removed = false;
+	for (size_t i = 0; i < inventory->n; i++) {
+		struct entry *entry = &inventory->list[i];
+		int r = 0;
+
+		if (entry->todo == TODO_INSTALL)
+			r = install(sys, entry);
+		else if (entry->todo == TODO_REMOVE)
+			r = take_out(sys, entry);
+		if (r < 0) {
+			change_done(sys, store_status(r), "cannot write to %s%s: %s%s",
+				    sys->store.env->sysroot, sys->family->anchors, strerror(-r),
+				    store_hint(r));
+			return;
+		}
+	}
+	update(sys);
+}
+
+/*
+ * Debian's program may not run twice at a time: each run appends to one and the same temporary
+ * file. So the instances of hotcert take turns with a lock on the directory.
+ */
+static void try_lock(void *data)
+{
+	struct system *sys = data;
+	const struct store_env *env = sys->store.env;
+
+	assert(sys->magic == SYSTEM_MAGIC);
+	if (flock(sys->lock, LOCK_EX | LOCK_NB) == 0)
+		write_files(sys);
+	else if (errno != EWOULDBLOCK)
+		change_done(sys, HC_RETRY, "cannot lock %s%s: %s", env->sysroot,
+			    sys->family->anchors, strerror(errno));
+	else if (sys->timer)
+		env->host->timer_set(sys->timer, LOCK_AGAIN_MS);
+	else if (!(sys->timer = env->host->timer_add(env->ctx, LOCK_AGAIN_MS, try_lock, sys)))
+		change_done(sys, HC_RETRY, "%s", strerror(ENOMEM));
+}
+
+void system_change(struct store *store, struct inventory *inventory)
+{
+	struct system *sys = (struct system *)store;
+	char path[PATH_MAX];
+
+	sys->inventory = inventory;
+	sys->family = system_detect(store);
+	if (!sys->family) {
+		change_done(sys, HC_RETRY, "the trust store has gone");
+		return;
+	}
+	system_path(store, sys->family->anchors, "", path);
+	sys->lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (sys->lock < 0)
+		change_done(sys, store_status(-errno), "cannot open %s: %s", path, strerror(errno));
+	else
+		try_lock(sys);
+}
