@@ -74,7 +74,7 @@ TIDY    = $(patsubst %.c,build/lint/%.tidy,$(C_FILES))
 .PHONY: lint
 lint:
 	$(Q)tools/install-deps build test lint
-	$(Q)$(MAKE) --no-print-directory check-layers check-format
+	$(Q)$(MAKE) --no-print-directory check-layers check-size check-format
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CC=clang B=build/clang all $(UNIT_BIN:$(B)/%=build/clang/%) fakes
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) -k check-tidy check-cppcheck
 	@echo "lint: clean"
@@ -82,6 +82,10 @@ lint:
 .PHONY: check-layers
 check-layers:
 	$(Q)tools/check-layers && tools/check-layers-test && echo "  layers: all includes point down"
+
+.PHONY: check-size
+check-size:
+	$(Q)tools/check-size $(filter core/% plugins/% examples/%,$(C_FILES))
 
 # Releases of clang-format differ in details; one has to decide.
 .PHONY: check-format
