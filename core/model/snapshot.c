@@ -77,7 +77,7 @@ static int judge(struct reading *r, uint64_t generation, const struct snapshot *
 
 	if (e == 0)
 		e = reading_build(r, generation, &s);
-	if (e < 0)
+	if (e != 0)
 		return e;
 	if (previous && snapshots_equal(&s->pub, &previous->pub)) {
 		snapshot_unref(s);

@@ -159,11 +159,12 @@ static struct snapshot *build(const struct reading *r, uint64_t generation,
 		       layout->n_certs * sizeof(struct hc_cert) +
 		       layout->n_sans * sizeof(const char *);
 	struct snapshot *s = malloc(fixed + layout->texts.len + layout->data_len);
-	struct hc_file *files = (struct hc_file *)(s + 1);
+	struct hc_file *files;
 	struct cursor at;
 
 	if (!s)
 		return NULL;
+	files = (struct hc_file *)(s + 1);
 	memset(s, 0, fixed);
 	at.cert = (struct hc_cert *)(files + r->n);
 	at.san = (const char **)(at.cert + layout->n_certs);
