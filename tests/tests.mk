@@ -21,7 +21,12 @@ check:
 	$(Q)$(MAKE) --no-print-directory unit abi e2e
 
 .PHONY: tests-build
-tests-build: all $(UNIT_BIN) fakes abi-builds
+tests-build: all $(UNIT_BIN) fakes abi-builds ca-programs
+
+# A real step-ca, from PATH or built from Debian's packages; both passes use the same.
+.PHONY: ca-programs
+ca-programs:
+	$(Q)tests/ca/build build/ca
 
 # ---- unit ----
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libcore.a

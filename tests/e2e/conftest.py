@@ -9,6 +9,7 @@ import pathlib
 
 import pytest
 
+import step_ca as step
 from lib import hotcertd as daemon
 from lib.pki import CA
 from lib.probe import Probe
@@ -101,6 +102,25 @@ def redis_server(make_redis, ca, tls):
     ca.write(tls / "ca.crt")
     ca.issue().write(tls)
     return make_redis(tls, tls / "ca.crt").start()
+
+
+@pytest.fixture(scope="session")
+def ca_programs():
+    """step-ca and step-ca-init; built on the first use, which takes a minute."""
+    step.build()
+
+
+@pytest.fixture
+def make_step_ca(tmp_path, ca_programs):
+    """make_step_ca(name, …): a real step-ca, not yet started; see step_ca.py."""
+    made = []
+
+    def make(name="ca", **kwargs):
+        made.append(step.StepCA(tmp_path / f"{name}{len(made)}", **kwargs))
+        return made[-1]
+    yield make
+    for one in made:
+        one.close()
 
 
 def pytest_report_header():
