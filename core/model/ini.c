@@ -316,9 +316,9 @@ static const char *why_unreadable(int error, const char *path)
 			return "is a directory; a drop-in must be a regular file";
 		return "is not a regular file; a drop-in must be one";
 	case -ENOENT:
-		return "is a link to a file that does not exist; mend it, or link it to /dev/null "
-		       "to "
-		       "mask the drop-in";
+		return "cannot be read: No such file or directory; it is a link to nothing: mend "
+		       "it, "
+		       "or link it to /dev/null to mask the drop-in";
 	case -EFBIG:
 		return "is larger than 8 MiB; that is no drop-in";
 	case -EAGAIN:
