@@ -106,6 +106,7 @@ INSTALLED = 755:$(B)/hotcertd:$(sbindir) 755:$(B)/hotcertctl:$(bindir) \
 	$(patsubst %.in,644:$(B)/%:$(pkgconfigdir),$(wildcard hotcert.pc.in)) \
 	$(patsubst systemd/%,644:$(B)/systemd/%:$(unitdir),$(wildcard systemd/*.service)) \
 	$(patsubst %,644:%:$(docdir)/conf.d,$(wildcard conf.d/*)) \
+	$(patsubst %,644:%:$(docdir)/hotcertd.service.d,$(wildcard systemd/hotcertd.service.d/*)) \
 	$(patsubst %,644:%:$(docdir),$(wildcard README.md)) \
 	$(foreach m,$(MAN),644:$(m):$(mandir)/man$(subst .,,$(suffix $(m))))
 MAN = $(wildcard man/*.[1-8])
@@ -127,7 +128,8 @@ install: all $(foreach i,$(INSTALLED),$(call item,$(i),2))
 
 uninstall:
 	$(foreach i,$(INSTALLED),rm -f $(call target,$(i))$(newline)	)
-	-rmdir --ignore-fail-on-non-empty -p $(sort $(foreach i,$(INSTALLED),$(DESTDIR)$(call item,$(i),3)))
+	-rmdir -p --ignore-fail-on-non-empty $(addprefix $(DESTDIR),$(sort $(docdir)/conf.d \
+		$(docdir)/hotcertd.service.d $(plugindir) $(prefix)/lib/hotcert/conf.d $(includedir)/hotcert)) 2>/dev/null
 
 define newline
 
