@@ -98,6 +98,7 @@ $(foreach p,$(PLUGINS),$(eval $(call plugin_rule,$(p))))
 plugins: $(PLUGIN_SO)
 
 include tests/tests.mk
+include tests/bench/bench.mk
 
 # ---- installation: MODE:FILE:DIRECTORY, for install and uninstall alike ----
 INSTALLED = 755:$(B)/hotcertd:$(sbindir) 755:$(B)/hotcertctl:$(bindir) \
