@@ -112,3 +112,10 @@ check-cppcheck:
 	$(call say,CPP,core plugins tests) cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
 		--enable=warning,performance,portability --suppress=missingIncludeSystem --suppress=memleak \
 		--cppcheck-build-dir=build/lint/cppcheck -j$(JOBS) $(CORE_INC) -Iplugins $(C_FILES)
+
+# ---- demo ----
+.PHONY: demo
+demo:
+	$(Q)tools/install-deps build test
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
+	$(Q)HOTCERT_BUILD=$(B) /usr/bin/python3 demo/demo.py
