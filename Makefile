@@ -64,6 +64,12 @@ $(B)/core/%.o: core/%.c Makefile
 	$(Q)mkdir -p $(@D)
 	$(call say,CC,$<) $(CC) $(CFLAGS_ALL) $(CORE_INC) -c $< -o $@
 
+# The one file that knows where plugins are installed.
+$(B)/core/model/config_keys.o: $(B)/plugindir
+$(B)/plugindir: FORCE
+	@mkdir -p $(@D) && echo '$(plugindir)' | cmp -s - $@ || echo '$(plugindir)' >$@
+.PHONY: FORCE
+
 $(B)/libcore.a: $(CORE_OBJ)
 	$(call say,AR,$@) rm -f $@ && ar rcs $@ $^
 

@@ -1,6 +1,7 @@
 """make install and make uninstall, into a DESTDIR of their own."""
 
 import os
+import shutil
 import subprocess
 
 import pytest
@@ -10,7 +11,7 @@ from lib.hotcertd import ROOT, run
 
 def make(build, destination, *more):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-    done = subprocess.run(["make", "-C", ROOT, f"B={build.relative_to(ROOT)}", f"DESTDIR={destination}",
+    done = subprocess.run(["make", "-C", ROOT, f"B={build}", f"DESTDIR={destination}",
                            *(["SAN=1"] if "asan" in build.name else []), *more],
                           env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -53,7 +54,13 @@ def test_a_plugin_builds_with_pkg_config_alone(tree, tmp_path):
 
 
 def test_another_prefix(build, tmp_path):
-    make(build, tmp_path, "prefix=/opt/hot", "install")
+    """Built anew where it matters, in a copy of the build."""
+    copy = tmp_path / build.name
+    shutil.copytree(build, copy, ignore=shutil.ignore_patterns("abi-*", "tests"))
+    make(copy, tmp_path, "prefix=/opt/hot", "install")
+    code, out = run([tmp_path / "opt/hot/sbin/hotcertd", "-t", "-C", tmp_path / "empty"])
+    assert code == 1 and str(tmp_path / "empty") in out, out
+    assert b"/opt/hot/lib/hotcert/plugins" in (tmp_path / "opt/hot/sbin/hotcertd").read_bytes()
     pc = (tmp_path / "opt/hot/lib/pkgconfig/hotcert.pc").read_text()
     assert "prefix=/opt/hot\n" in pc.replace(" ", "")
     assert "/opt/hot/sbin/hotcertd" in (tmp_path / "opt/hot/lib/systemd/system/hotcertd.service").read_text()
