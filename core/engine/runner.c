@@ -154,6 +154,7 @@ static bool runner_heeds(struct runner *r, enum runner_reason reason)
 	case RUNNER_RESCAN:
 		return r->state != RUNNER_RETRY && r->state != RUNNER_FAILED;
 	case RUNNER_REQUEST:
+		r->noisy = true;
 		return r->state != RUNNER_RETRY;
 	case RUNNER_RETRY_DUE:
 		return true;

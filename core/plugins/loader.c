@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -49,6 +50,26 @@ static int check_owner(const char *path, const struct stat *st, char *why, size_
 		return refuse(why, why_size, "%s belongs to user %u; chown root %s", path,
 			      (unsigned)st->st_uid, path);
 	return 0;
+}
+
+/* "no plugin NAME in DIR", and what there is that sounds like it. */
+static int refuse_missing(const char *dir, const char *path, char *why, size_t why_size)
+{
+	cleanup_free char *pattern = str_format("%s/*.so", dir);
+	const char *nearest;
+	glob_t found;
+
+	if (!pattern || glob(pattern, 0, NULL, &found) != 0)
+		return refuse(why, why_size, "there is no %s, nor any other plugin in %s", path,
+			      dir);
+	nearest = str_nearest(path, (const char *const *)found.gl_pathv, found.gl_pathc);
+	if (nearest)
+		refuse(why, why_size, "there is no %s; did you mean %s?", path, nearest);
+	else
+		refuse(why, why_size,
+		       "there is no %s; is the plugin installed, and plugin_dir right?", path);
+	globfree(&found);
+	return 1;
 }
 
 static int check_file(const char *dir, const char *path, struct stat *st, char *why,
