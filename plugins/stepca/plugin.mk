@@ -1,2 +1,2 @@
-stepca_COMMON =
-stepca_LIBS   = -lcurl -ljansson -lssl -lcrypto
+stepca_COMMON = http.c pem.c text.c work.c
+stepca_LIBS   = -lcurl -ljansson -lssl -lcrypto -lpthread

@@ -1,0 +1,137 @@
+#include "common/pem.h"
+
+#include "common/mem.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <string.h>
+#include <time.h>
+
+static void bio_freep(BIO **bio)
+{
+	BIO_free_all(*bio);
+}
+
+/* 1: there is one more, 0: the end, -EBADMSG: one that does not parse. */
+static int next_cert(BIO *bio, X509 **ret_cert)
+{
+	X509 *cert;
+	unsigned long why;
+
+	ERR_clear_error();
+	cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	if (cert) {
+		*ret_cert = cert;
+		return 1;
+	}
+	why = ERR_peek_last_error();
+	ERR_clear_error();
+	return ERR_GET_REASON(why) == PEM_R_NO_START_LINE ? 0 : -EBADMSG;
+}
+
+int pem_parse_certs(const char *pem, size_t len, STACK_OF(X509) * *ret_certs)
+{
+	cleanup_with(bio_freep) BIO *bio = NULL;
+	cleanup_certs STACK_OF(X509) *certs = sk_X509_new_null();
+	X509 *cert = NULL;
+	int r, n = 0;
+
+	if (len > INT_MAX)
+		return -EBADMSG;
+	bio = BIO_new_mem_buf(pem, (int)len);
+	if (!bio || !certs)
+		return -ENOMEM;
+	while ((r = next_cert(bio, &cert)) > 0) {
+		if (!sk_X509_push(certs, cert)) {
+			X509_free(cert);
+			return -ENOMEM;
+		}
+		n++;
+	}
+	if (r < 0)
+		return r;
+	*ret_certs = steal(&certs);
+	return n;
+}
+
+char *pem_from_certs(const STACK_OF(X509) * certs)
+{
+	cleanup_with(bio_freep) BIO *bio = BIO_new(BIO_s_mem());
+	char *data;
+	long len;
+
+	if (!bio)
+		return NULL;
+	for (int i = 0; i < sk_X509_num(certs); i++)
+		if (PEM_write_bio_X509(bio, sk_X509_value(certs, i)) != 1)
+			return NULL;
+	len = BIO_get_mem_data(bio, &data);
+	return len > 0 ? strndup(data, (size_t)len) : strdup("");
+}
+
+void pem_fingerprint(const X509 *cert, uint8_t ret[static PEM_FINGERPRINT_LEN])
+{
+	unsigned len = PEM_FINGERPRINT_LEN;
+
+	if (X509_digest(cert, EVP_sha256(), ret, &len) != 1)
+		memset(ret, 0, PEM_FINGERPRINT_LEN);
+}
+
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, tolower((unsigned char)c)) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+int pem_parse_fingerprint(const char *text, uint8_t ret[static PEM_FINGERPRINT_LEN])
+{
+	uint8_t fp[PEM_FINGERPRINT_LEN] = {0};
+	size_t n = 0;
+
+	for (; *text; text++) {
+		int digit = hex_digit(*text);
+
+		if (digit < 0 && (*text == ':' || *text == '-'))
+			continue;
+		if (digit < 0 || n == 2 * sizeof(fp))
+			return -EINVAL;
+		fp[n / 2] = (uint8_t)(fp[n / 2] << 4 | digit);
+		n++;
+	}
+	if (n != 2 * sizeof(fp))
+		return -EINVAL;
+	memcpy(ret, fp, sizeof(fp));
+	return 0;
+}
+
+void pem_format_fingerprint(const uint8_t fp[static PEM_FINGERPRINT_LEN], char ret[static 65])
+{
+	for (size_t i = 0; i < PEM_FINGERPRINT_LEN; i++)
+		snprintf(ret + 2 * i, 3, "%02x", fp[i]);
+}
+
+X509 *pem_find_fingerprint(const STACK_OF(X509) * certs,
+			   const uint8_t fp[static PEM_FINGERPRINT_LEN])
+{
+	uint8_t its[PEM_FINGERPRINT_LEN];
+
+	for (int i = 0; i < sk_X509_num(certs); i++) {
+		pem_fingerprint(sk_X509_value(certs, i), its);
+		if (memcmp(its, fp, sizeof(its)) == 0)
+			return sk_X509_value(certs, i);
+	}
+	return NULL;
+}
+
+int64_t pem_time(const ASN1_TIME *at)
+{
+	struct tm tm;
+
+	if (ASN1_TIME_to_tm(at, &tm) != 1)
+		return INT64_MIN;
+	return (int64_t)timegm(&tm) * 1000;
+}

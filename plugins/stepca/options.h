@@ -1,0 +1,57 @@
+/*
+ * stepca/options - one section's settings, checked beyond what the option table can say
+ */
+#ifndef HC_STEPCA_OPTIONS_H
+#define HC_STEPCA_OPTIONS_H
+
+#include "common/pem.h"
+#include "stepca/key.h"
+#include "stepca/schedule.h"
+
+#include <hotcert/plugin.h>
+#include <openssl/x509v3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Owner and mode of a file we write; what is not set is taken from the file that is there. */
+struct file_access {
+	uint32_t mode;
+	bool mode_set;
+	uint32_t uid; /* (uint32_t)-1: not set */
+	uint32_t gid;
+};
+
+struct options {
+	char *url; /* https://HOST[:PORT][/PATH], no slash at its end */
+	bool has_fingerprint;
+	uint8_t fingerprint[PEM_FINGERPRINT_LEN];
+	const char *root; /* path of a PEM file; NULL: by fingerprint */
+	const char *provisioner;
+	bool has_password;
+	const char *token_file;
+	const char *subject;
+	GENERAL_NAMES *names;
+	enum key_type key_type;
+	bool key_type_set; /* in the file, not by default */
+	int64_t lifetime;
+	struct schedule schedule;
+	bool rekey;
+	bool update_roots;
+	struct file_access cert_access;
+	struct file_access key_access;
+	int64_t request_timeout;
+	uint8_t asked[32]; /* digest of what a certificate is asked for: see options_asked() */
+};
+
+/* The table of the section's keys. */
+enum { N_OPTIONS = 19 };
+extern const struct hc_option options_table[N_OPTIONS];
+
+/*
+ * Reads and checks; reports every fault through opt_error(). -EINVAL where there was one, -ENOMEM.
+ * Strings live as long as ctx.
+ */
+int options_init(struct options *o, const struct hc_host *host, hc_ctx *ctx);
+void options_finish(struct options *o); /* takes a zeroed one */
+
+#endif

@@ -1,0 +1,224 @@
+/*
+ * stepca - obtains and renews a certificate from a step-ca server
+ *
+ * This file is the plugin's border: apply() decides (plan.c), tasks do (task.c, roots.c, renew.c,
+ * enrol.c, publish.c).
+ */
+#include "common/mem.h"
+#include "common/text.h"
+#include "stepca/plan.h"
+#include "stepca/stepca.h"
+#include "stepca/task.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static void on_alarm(void *data)
+{
+	struct stepca *ca = data;
+
+	assert(ca->magic == STEPCA_MAGIC);
+	ca->host->request(ca->ctx);
+}
+
+static void stepca_destroy(void *instance)
+{
+	struct stepca *ca = instance;
+
+	assert(ca->magic == STEPCA_MAGIC);
+	task_cancel(ca);
+	work_join_all(&ca->works);
+	ca->host->alarm_remove(ca->alarm);
+	sk_X509_pop_free(ca->roots, X509_free);
+	store_finish(&ca->store);
+	options_finish(&ca->options);
+	ca->magic = 0;
+	free(ca);
+}
+
+static int32_t stepca_create(const struct hc_host *host, hc_ctx *ctx, void **ret_instance)
+{
+	struct stepca *ca = calloc(1, sizeof(*ca));
+	int r;
+
+	if (!ca)
+		return -ENOMEM;
+	ca->magic = STEPCA_MAGIC;
+	ca->host = host;
+	ca->ctx = ctx;
+	ca->store.host = host;
+	ca->store.ctx = ctx;
+	ca->store.options = &ca->options;
+	r = options_init(&ca->options, host, ctx);
+	if (r < 0) {
+		stepca_destroy(ca);
+		return r;
+	}
+	*ret_instance = ca;
+	return 0;
+}
+
+/* True where a person changed the names or the key type since the last enrolment. */
+static bool asked_anew(const struct stepca *ca)
+{
+	uint8_t before[sizeof(ca->options.asked)];
+	int64_t len = ca->host->state_get(ca->ctx, "asked", before, sizeof(before));
+
+	return len == (int64_t)sizeof(before) &&
+	       memcmp(before, ca->options.asked, sizeof(before)) != 0;
+}
+
+static void take_note(struct stepca *ca, const struct plan *plan)
+{
+	ca->not_after = plan->leaf ? plan->leaf->not_after : 0;
+	ca->due_at = plan->due_at;
+	snprintf(ca->serial, sizeof(ca->serial), "%s", plan->leaf ? plan->leaf->serial : "");
+}
+
+static int set_alarm(struct stepca *ca, int64_t at)
+{
+	if (ca->alarm)
+		ca->host->alarm_set(ca->alarm, at);
+	else
+		ca->alarm = ca->host->alarm_add(ca->ctx, at, on_alarm, ca);
+	return ca->alarm ? 0 : -ENOMEM;
+}
+
+/* All is well: until when? Also a look at the CA's roots, once after the start. */
+static int rest(struct stepca *ca, const struct plan *plan, hc_job job)
+{
+	char until[TEXT_TIME_SIZE], due[TEXT_TIME_SIZE];
+
+	if (set_alarm(ca, plan->due_at) < 0)
+		return -ENOMEM;
+	ca->host->job_done(job, HC_OK, "valid until %s, renews at %s",
+			   text_time(ca->not_after, until), text_time(plan->due_at, due));
+	if (!ca->roots_asked && ca->options.update_roots)
+		task_start(ca, TASK_ROOTS, 0);
+	return 0;
+}
+
+static int wait_for_validity(struct stepca *ca, const struct plan *plan, hc_job job)
+{
+	char from[TEXT_TIME_SIZE];
+	int64_t wait = plan->due_at - ca->host->now_wall();
+
+	ca->host->job_delay(job, wait < 3600000 ? wait : 3600000, -1);
+	ca->host->job_done(job, HC_RETRY,
+			   "the certificate is not valid before %s; is this host's clock right?",
+			   text_time(plan->due_at, from));
+	return 0;
+}
+
+static int act(struct stepca *ca, const struct plan *plan, hc_job job)
+{
+	switch (plan->need) {
+	case PLAN_NOTHING:
+		return rest(ca, plan, job);
+	case PLAN_WAIT:
+		return wait_for_validity(ca, plan, job);
+	case PLAN_ROOTS:
+		task_start(ca, TASK_ROOTS, job);
+		break;
+	case PLAN_RENEW:
+		task_start(ca, TASK_RENEW, job);
+		break;
+	case PLAN_ENROL:
+		task_start(ca, TASK_ENROL, job);
+		break;
+	}
+	return 0;
+}
+
+static int32_t stepca_apply(void *instance, const struct hc_snapshot *snapshot, hc_job job)
+{
+	struct stepca *ca = instance;
+	struct plan_facts facts;
+	struct plan plan;
+	int r;
+
+	assert(ca->magic == STEPCA_MAGIC);
+	task_cancel(ca); /* one that nobody waits for */
+	r = store_set_paths(&ca->store, snapshot);
+	if (r == -EINVAL) {
+		ca->host->job_done(job, HC_FAILED,
+				   "[watch %s] needs cert = and key = for stepca to write",
+				   snapshot->watch);
+		return 0;
+	}
+	if (r == 0)
+		r = store_roll_forward(&ca->store);
+	if (r > 0)
+		ca->host->job_done(job, HC_OK,
+				   "an interrupted change of key was brought to its end");
+	if (r != 0)
+		return r < 0 ? r : 0;
+	facts = (struct plan_facts){
+		.schedule = &ca->options.schedule,
+		.now = ca->host->now_wall(),
+		.issued_at = ca->issued_at,
+		.asked_anew = asked_anew(ca),
+	};
+	plan = plan_make(snapshot, &facts);
+	take_note(ca, &plan);
+	return act(ca, &plan, job);
+}
+
+static void stepca_cancel(void *instance, hc_job job)
+{
+	struct stepca *ca = instance;
+
+	assert(ca->magic == STEPCA_MAGIC);
+	if (ca->task && ca->task->job == job)
+		task_cancel(ca);
+}
+
+static int32_t stepca_action(void *instance, const char *name, uint32_t argc,
+			     const char *const *argv, hc_job job)
+{
+	struct stepca *ca = instance;
+
+	(void)argc;
+	(void)argv;
+	assert(ca->magic == STEPCA_MAGIC);
+	assert(strcmp(name, "renew") == 0);
+	if (!ca->store.cert) {
+		ca->host->job_done(job, HC_RETRY, "the directory was not read yet; try again");
+		return 0;
+	}
+	task_cancel(ca);
+	task_start(ca, TASK_RENEW, job);
+	return 0;
+}
+
+static void stepca_status(void *instance)
+{
+	const struct stepca *ca = instance;
+	char text[TEXT_TIME_SIZE];
+
+	assert(ca->magic == STEPCA_MAGIC);
+	ca->host->status_add(ca->ctx, "url", "%s", ca->options.url);
+	if (ca->options.provisioner)
+		ca->host->status_add(ca->ctx, "provisioner", "%s", ca->options.provisioner);
+	if (*ca->serial)
+		ca->host->status_add(ca->ctx, "serial", "%s", ca->serial);
+	if (ca->not_after)
+		ca->host->status_add(ca->ctx, "valid until", "%s", text_time(ca->not_after, text));
+	if (ca->due_at)
+		ca->host->status_add(ca->ctx, "renews at", "%s", text_time(ca->due_at, text));
+	if (*ca->error)
+		ca->host->status_add(ca->ctx, "last error", "%s", ca->error);
+}
+
+static const struct hc_action actions[] = {
+	{"renew", NULL, "renew the certificate now, or get one where there is none"},
+};
+
+HC_PLUGIN_DEFINE(.name = "stepca", .version = HC_VERSION,
+		 .summary = "obtains and renews a certificate from a step-ca server",
+		 .flags = HC_PLUGIN_WANTS_INCOMPLETE, .timeout_ms = 120000,
+		 .options = options_table, .n_options = N_OPTIONS,
+		 .option_size = sizeof(options_table[0]), HC_ACTIONS(actions),
+		 .create = stepca_create, .destroy = stepca_destroy, .apply = stepca_apply,
+		 .cancel = stepca_cancel, .action = stepca_action, .status = stepca_status);

@@ -1,0 +1,35 @@
+/*
+ * stepca/stepca - one instance: what it is configured to do, and what it knows
+ */
+#ifndef HC_STEPCA_STEPCA_H
+#define HC_STEPCA_STEPCA_H
+
+#include "common/work.h"
+#include "stepca/options.h"
+#include "stepca/store.h"
+
+#include <openssl/x509.h>
+
+#define STEPCA_MAGIC 0x73746361U
+
+struct task;
+
+struct stepca {
+	uint32_t magic;
+	const struct hc_host *host;
+	hc_ctx *ctx;
+	struct options options;
+	struct store store;
+	hc_alarm *alarm;	/* at the next renewal */
+	struct task *task;	/* at most one */
+	struct work *works;	/* threads that have not ended */
+	STACK_OF(X509) * roots; /* that we trust the CA by; NULL before the first task */
+	bool roots_asked;	/* the CA was asked for its roots since the start */
+	int64_t issued_at;	/* wall clock of our last issue since the start; 0: none */
+	int64_t not_after;	/* of the certificate in place; 0: none */
+	int64_t due_at;		/* when it is to be renewed; 0: not known */
+	char serial[65];	/* of the certificate in place */
+	char error[1600];	/* of the last task; "" where it went well */
+};
+
+#endif

@@ -1,0 +1,256 @@
+#include "stepca/task.h"
+
+#include "common/mem.h"
+#include "stepca/chain.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <stdarg.h>
+#include <string.h>
+
+static int64_t now_of(const struct task *task)
+{
+	return task->ca->host->now_wall();
+}
+
+static void task_free(struct task *task)
+{
+	task->ca->task = NULL;
+	work_cancel(task->work);
+	http_destroy(task->bootstrap);
+	http_destroy(task->verified);
+	http_destroy(task->mutual);
+	X509_STORE_free(task->trust);
+	pair_finish(&task->pair);
+	EVP_PKEY_free(task->key);
+	X509_REQ_free(task->csr);
+	ca_provisioner_finish(&task->provisioner);
+	EVP_PKEY_free(task->provisioner_key);
+	task->magic = 0;
+	free(task);
+}
+
+void task_cancel(struct stepca *ca)
+{
+	if (ca->task)
+		task_free(ca->task);
+}
+
+void task_start(struct stepca *ca, enum task_kind kind, hc_job job)
+{
+	struct task *task = calloc(1, sizeof(*task));
+	int r;
+
+	assert(!ca->task);
+	if (!task) {
+		ca->host->job_done(job, HC_RETRY, "out of memory");
+		return;
+	}
+	task->magic = TASK_MAGIC;
+	task->ca = ca;
+	task->kind = kind;
+	task->job = job;
+	ca->task = task;
+	r = pair_read(&task->pair, ca->store.cert, ca->store.key);
+	if (r >= 0)
+		r = store_writable(&ca->store);
+	if (r < 0)
+		return task_fail_errno(task, r, "cannot write in the directory of %s",
+				       ca->store.cert);
+	roots_begin(task);
+}
+
+void task_continue(struct task *task)
+{
+	switch (task->kind) {
+	case TASK_ROOTS:
+		return task_succeed(task, "the CA's roots are in place");
+	case TASK_RENEW:
+		return renew_begin(task);
+	case TASK_ENROL:
+		return enrol_begin(task);
+	}
+}
+
+/* -- ends ------------------------------------------------------------------------------------ */
+
+void task_say(struct task *task, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(task->why, sizeof(task->why), format, args);
+	va_end(args);
+}
+
+void task_succeed(struct task *task, const char *format, ...)
+{
+	struct stepca *ca = task->ca;
+	char text[CA_WHY_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	ca->error[0] = '\0';
+	if (task->job)
+		ca->host->job_done(task->job, HC_OK, "%s", text);
+	task_free(task);
+}
+
+/* The certificate in place may run out, so even what looks final is tried again, slowly. */
+static int32_t delay_for(struct task *task, enum ca_verdict verdict, int64_t retry_after)
+{
+	const struct hc_host *host = task->ca->host;
+	X509 *leaf = pair_leaf(&task->pair);
+	int64_t from = 0, to = 0, now = now_of(task);
+
+	if (leaf)
+		chain_validity(leaf, &from, &to);
+	if (verdict == CA_RETRY)
+		host->job_delay(task->job, retry_after > 0 ? retry_after : -1,
+				leaf ? schedule_patience(to, now) : -1);
+	else if (leaf)
+		host->job_delay(task->job, schedule_reluctance(to, now), -1);
+	else if (verdict == CA_DENIED)
+		host->job_delay(task->job, 60000, -1);
+	else
+		return HC_FAILED;
+	return HC_RETRY;
+}
+
+void task_fail(struct task *task, enum ca_verdict verdict, int64_t retry_after)
+{
+	struct stepca *ca = task->ca;
+
+	if (*task->earlier)
+		snprintf(ca->error, sizeof(ca->error), "%s (before that: %s)", task->why,
+			 task->earlier);
+	else
+		snprintf(ca->error, sizeof(ca->error), "%s", task->why);
+	if (task->job)
+		ca->host->job_done(task->job, delay_for(task, verdict, retry_after), "%s",
+				   ca->error);
+	else
+		ca->host->log(ca->ctx, HC_LOG_WARNING, "%s", ca->error);
+	task_free(task);
+}
+
+void task_fail_errno(struct task *task, int error, const char *format, ...)
+{
+	char what[512];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	task_say(task, "%s: %s", what, strerror(-error));
+	task_fail(task, CA_RETRY, 0);
+}
+
+/* -- requests -------------------------------------------------------------------------------- */
+
+void task_send(struct task *task, struct http *http, const char *path, const char *body,
+	       const char *bearer, http_fn fn)
+{
+	cleanup_free char *url = NULL;
+	struct http_query query = {.post = body, .bearer = bearer};
+	int r;
+
+	if (asprintf(&url, "%s%s", task->ca->options.url, path) < 0) {
+		url = NULL;
+		return task_fail_errno(task, -ENOMEM, "cannot ask the CA");
+	}
+	snprintf(task->what, sizeof(task->what), "%s %s", body ? "POST" : "GET", url);
+	query.url = url;
+	query.timeout_ms = task->ca->options.request_timeout;
+	r = http_send(http, &query, fn, task);
+	if (r < 0)
+		task_fail_errno(task, r, "%s", task->what);
+}
+
+enum ca_verdict task_judge(struct task *task, const struct http_reply *reply)
+{
+	assert(task->magic == TASK_MAGIC);
+	return ca_judge(reply, task->what, now_of(task), task->why);
+}
+
+struct http *task_client(struct task *task, bool mutual)
+{
+	struct http_tls tls = {.roots = task->trust};
+	struct http *http = NULL;
+
+	if (mutual) {
+		tls.cert = pair_leaf(&task->pair);
+		tls.key = task->pair.key;
+		tls.chain = task->pair.chain;
+	}
+	if (http_create(task->ca->host, task->ca->ctx, &tls, &http) < 0)
+		return NULL;
+	return http;
+}
+
+/* -- a new key -------------------------------------------------------------------------------- */
+
+struct key_work {
+	enum key_type type;
+	EVP_PKEY *key;
+	void (*then)(struct task *task);
+};
+
+static int key_work_run(void *data)
+{
+	struct key_work *work = data;
+
+	work->key = key_generate(work->type);
+	return work->key ? 0 : -ENOMEM;
+}
+
+static void key_work_free(void *data)
+{
+	struct key_work *work = data;
+
+	EVP_PKEY_free(work->key);
+	free(work);
+}
+
+static void on_key(void *owner, void *data, int result)
+{
+	struct task *task = owner;
+	struct key_work *work = data;
+
+	assert(task->magic == TASK_MAGIC);
+	task->work = NULL;
+	if (result < 0)
+		return task_fail_errno(task, result, "cannot make a key");
+	task->key = steal(&work->key);
+	work->then(task);
+}
+
+static void make_key_on_thread(struct task *task, void (*then)(struct task *task))
+{
+	struct key_work *work = calloc(1, sizeof(*work));
+	struct work_task job = {key_work_run, key_work_free, work};
+	int r = -ENOMEM;
+
+	if (work) {
+		work->type = task->ca->options.key_type;
+		work->then = then;
+		r = work_start(task->ca->host, task->ca->ctx, &task->ca->works, &job, on_key, task,
+			       &task->work);
+	}
+	if (r < 0)
+		task_fail_errno(task, r, "cannot make a key");
+}
+
+void task_make_key(struct task *task, void (*then)(struct task *task))
+{
+	task->key_new = true;
+	if (key_type_slow(task->ca->options.key_type))
+		return make_key_on_thread(task, then);
+	task->key = key_generate(task->ca->options.key_type);
+	if (!task->key)
+		return task_fail_errno(task, -ENOMEM, "cannot make a key");
+	then(task);
+}

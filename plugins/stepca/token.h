@@ -1,0 +1,36 @@
+/*
+ * stepca/token - the tokens step-ca takes: one-time tokens and the bearer of a renewal
+ */
+#ifndef HC_STEPCA_TOKEN_H
+#define HC_STEPCA_TOKEN_H
+
+#include <openssl/x509v3.h>
+#include <stdint.h>
+
+/* What a one-time token of a JWK provisioner says. */
+struct token_claims {
+	const char *algorithm;	  /* the provisioner key's "alg"; NULL: by the key */
+	const char *kid;	  /* the provisioner key's, as the CA tells it */
+	const char *issuer;	  /* the provisioner's name */
+	const char *audience;	  /* https://HOST/1.0/sign */
+	const char *subject;	  /* common name */
+	const char *root;	  /* SHA-256 of the root, hex */
+	const char *confirmation; /* csr_confirmation() */
+	const GENERAL_NAMES *names;
+	int64_t now_ms; /* wall clock */
+};
+
+/*
+ * A token for one attempt, valid for five minutes, signed by the provisioner's key. -EINVAL: the
+ * key does not fit the algorithm; -ENOMEM. Wipe *ret, free it with free(3).
+ */
+int token_one_time(EVP_PKEY *key, const struct token_claims *claims, char **ret);
+
+/*
+ * The bearer token of POST /renew: signed by the certificate's own key, its chain in the header
+ * "x5cInsecure", for certificates that mTLS cannot show. Errors as above.
+ */
+int token_renewal(EVP_PKEY *key, const STACK_OF(X509) * chain, const char *audience, int64_t now_ms,
+		  char **ret);
+
+#endif
