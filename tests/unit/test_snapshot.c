@@ -50,7 +50,6 @@ static void reads_a_pair(void **state)
 static void sees_each_kind_of_change(void **state)
 {
 	struct fixture *f = *state;
-	char ca[96];
 
 	write_pair(f, 0);
 	MUST(chmod(f->key, 0600) == 0);
@@ -71,8 +70,7 @@ static void sees_each_kind_of_change(void **state)
 	pki_add_key_traditional(&f->pem, f->keys[1], NULL);
 	flush(f, f->key); /* only the key's form */
 	expect(f, HC_STATE_WHOLE, "");
-	snprintf(ca, sizeof(ca), "%s/ca.crt", f->dir);
-	f->watch.ca = ca;
+	f->watch.ca = f->ca;
 	expect(f, HC_STATE_MISSING, "ca.crt");
 }
 
@@ -203,21 +201,19 @@ static void follows_the_clock(void **state)
 static void opens_encrypted_keys(void **state)
 {
 	struct fixture *f = *state;
-	char password[96];
 
 	write_cert(f, 0);
 	write_key(f, 0, "pass word");
 	expect(f, HC_STATE_BROKEN, "tls.key: is encrypted; name the file");
-	snprintf(password, sizeof(password), "%s/.password", f->dir);
-	f->watch.key_password_file = password;
+	f->watch.key_password_file = f->password;
 	expect(f, HC_STATE_BROKEN, ".password cannot be read: No such file");
-	pki_write(password, "wrong\n", 6);
+	pki_write(f->password, "wrong\n", 6);
 	expect(f, HC_STATE_BROKEN, "does not open it");
-	pki_write(password, "pass word \r\n", 12); /* mended without a touch of the key */
+	pki_write(f->password, "pass word \r\n", 12); /* mended without a touch of the key */
 	expect(f, HC_STATE_WHOLE, "");
-	pki_write(password, "", 0);
+	pki_write(f->password, "", 0);
 	expect(f, HC_STATE_BROKEN, "does not open it");
-	MUST(unlink(password) == 0);
+	MUST(unlink(f->password) == 0);
 	expect(f, HC_STATE_BROKEN, "cannot be read");
 	write_key(f, 0, NULL); /* no passphrase needed, none missed */
 	expect(f, HC_STATE_WHOLE, "");

@@ -24,6 +24,8 @@ struct fixture {
 	char dir[64];
 	char cert[96];		   /* DIR/tls.crt */
 	char key[96];		   /* DIR/tls.key */
+	char ca[96];		   /* DIR/ca.crt */
+	char password[96];	   /* DIR/.password */
 	struct config_watch watch; /* cert and key */
 	EVP_PKEY *keys[2];
 	X509 *roots[2]; /* self-signed with keys[i]; the second expires a second later */
@@ -60,6 +62,8 @@ static inline int fixture_setup(void **state)
 	MUST(chmod(f->dir, 0755) == 0);
 	snprintf(f->cert, sizeof(f->cert), "%s/tls.crt", f->dir);
 	snprintf(f->key, sizeof(f->key), "%s/tls.key", f->dir);
+	snprintf(f->ca, sizeof(f->ca), "%s/ca.crt", f->dir);
+	snprintf(f->password, sizeof(f->password), "%s/.password", f->dir);
 	f->watch = (struct config_watch){
 		.name = "tls", .directory = f->dir, .cert = f->cert, .key = f->key};
 	fixture_make_pki(f);
