@@ -6,6 +6,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -52,24 +53,33 @@ static int check_owner(const char *path, const struct stat *st, char *why, size_
 	return 0;
 }
 
-/* "no plugin NAME in DIR", and what there is that sounds like it. */
-static int refuse_missing(const char *dir, const char *path, char *why, size_t why_size)
+/* The plugin of dir whose file name is nearest to that of path, into out; "" where none is near. */
+static void nearest_plugin(const char *dir, const char *path, char *out, size_t size)
 {
 	cleanup_free char *pattern = str_format("%s/*.so", dir);
-	const char *nearest;
 	glob_t found;
 
+	out[0] = '\0';
 	if (!pattern || glob(pattern, 0, NULL, &found) != 0)
-		return refuse(why, why_size, "there is no %s, nor any other plugin in %s", path,
-			      dir);
-	nearest = str_nearest(path, (const char *const *)found.gl_pathv, found.gl_pathc);
-	if (nearest)
-		refuse(why, why_size, "there is no %s; did you mean %s?", path, nearest);
-	else
-		refuse(why, why_size,
-		       "there is no %s; is the plugin installed, and plugin_dir right?", path);
+		return;
+	for (size_t i = 0; i < found.gl_pathc && !out[0]; i++) {
+		const char *name = strrchr(found.gl_pathv[i], '/') + 1;
+
+		if (str_nearest(strrchr(path, '/') + 1, &name, 1))
+			snprintf(out, size, "%.*s", (int)(strlen(name) - strlen(".so")), name);
+	}
 	globfree(&found);
-	return 1;
+}
+
+static int refuse_missing(const char *dir, const char *path, char *why, size_t why_size)
+{
+	char nearest[NAME_MAX + 1];
+
+	nearest_plugin(dir, path, nearest, sizeof(nearest));
+	if (nearest[0])
+		return refuse(why, why_size, "there is no %s; did you mean %s?", path, nearest);
+	return refuse(why, why_size,
+		      "there is no %s; is the plugin installed, and plugin_dir right?", path);
 }
 
 static int check_file(const char *dir, const char *path, struct stat *st, char *why,
@@ -79,10 +89,10 @@ static int check_file(const char *dir, const char *path, struct stat *st, char *
 
 	if (stat(dir, &dir_st) < 0)
 		return refuse(why, why_size, "plugin_dir %s: %s", dir, strerror(errno));
+	if (stat(path, st) < 0 && errno == ENOENT)
+		return refuse_missing(dir, path, why, why_size);
 	if (stat(path, st) < 0)
-		return refuse(why, why_size,
-			      "%s: %s; is the plugin installed, and plugin_dir right?", path,
-			      strerror(errno));
+		return refuse(why, why_size, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st->st_mode))
 		return refuse(why, why_size, "%s is not a regular file", path);
 	if (check_owner(dir, &dir_st, why, why_size))
