@@ -34,9 +34,11 @@ char *config_keep_path(struct config_build *b, const char *dir, const char *path
 int config_options(struct config_build *b, const struct option_table *table,
 		   const struct option_source *source, struct options **ret);
 
-/* Fill in *ret. Return 0, 1 where errors were added, or -ENOMEM. */
+/* 0 and *ret filled in, 1 where errors were added, or -ENOMEM. */
 int config_build_watch(struct config_build *b, const struct section *section,
 		       struct config_watch *ret);
+
+/* The same, but errors leave 0: what else is wrong with the instance is for its plugin to find. */
 int config_build_instance(struct config_build *b, const struct section *section,
 			  struct config_instance *ret);
 

@@ -60,14 +60,14 @@ static const char *nearest_watch(struct config_build *b, const char *name)
 	return str_nearest(name, names, n);
 }
 
-static int check_watch(struct config_build *b, const struct section *section, const char *watch)
+static void check_watch(struct config_build *b, const struct section *section, const char *watch)
 {
 	static const char *const known[] = {"watch"};
 	const struct config_where *where = config_where_is(section, "watch");
 	const char *nearest;
 
 	if (sections_find(&b->sections, "watch", watch))
-		return 0;
+		return;
 	nearest = nearest_watch(b, watch);
 	if (where == &section->where && str_nearest(section->kind, known, 1))
 		config_complain(b, where, section->title, NULL,
@@ -81,11 +81,10 @@ static int check_watch(struct config_build *b, const struct section *section, co
 			b, where, section->title, "watch",
 			"there is no [watch %s]; add that section, or name another with watch =",
 			watch);
-	return 1;
 }
 
-static int check_times(struct config_build *b, const struct section *section,
-		       const struct options *o)
+static void check_times(struct config_build *b, const struct section *section,
+			const struct options *o)
 {
 	static const char *const keys[] = {"timeout", "retry_min", "retry_max"};
 	size_t before = b->errors->n;
@@ -95,18 +94,16 @@ static int check_times(struct config_build *b, const struct section *section,
 			config_complain(b, config_where_is(section, keys[i]), section->title,
 					keys[i],
 					"must be more than 0; write 500ms, 15s, 5m, 8h or 30d");
-	if (options_int(o, "retry_min") > options_int(o, "retry_max"))
+	if (b->errors->n == before && options_int(o, "retry_min") > options_int(o, "retry_max"))
 		config_complain(b, config_where_is(section, "retry_min"), section->title,
 				"retry_min",
 				"is longer than retry_max; make it shorter, or retry_max longer");
-	return b->errors->n > before;
 }
 
 static int fill(struct config_build *b, const struct section *section, const struct options *o,
 		struct config_instance *ret)
 {
 	const char *watch = options_string(o, "watch");
-	int r;
 
 	ret->plugin = section->kind;
 	ret->full = config_keep(b, section->title);
@@ -119,10 +116,7 @@ static int fill(struct config_build *b, const struct section *section, const str
 	ret->timeout_ms = options_int(o, "timeout");
 	ret->retry_min_ms = options_int(o, "retry_min");
 	ret->retry_max_ms = options_int(o, "retry_max");
-	if (b->failed)
-		return -ENOMEM;
-	r = check_watch(b, section, ret->watch);
-	return check_times(b, section, o) || r;
+	return b->failed ? -ENOMEM : 0;
 }
 
 int config_build_instance(struct config_build *b, const struct section *section,
@@ -137,19 +131,24 @@ int config_build_instance(struct config_build *b, const struct section *section,
 	};
 	struct config_instance instance = {0};
 	struct options *o = NULL;
-	int r = split_entries(b, section, core, &from.n_entries, &instance), filled;
+	int r = split_entries(b, section, core, &from.n_entries, &instance);
+	bool sound;
 
 	if (r < 0)
 		return r;
 	r = config_options(b, config_keys_instance(), &from, &o);
 	if (r < 0)
 		return r;
-	filled = fill(b, section, o, &instance);
+	sound = r == 0;
+	r = fill(b, section, o, &instance);
+	if (r == 0) {
+		check_watch(b, section, instance.watch);
+		if (sound)
+			check_times(b, section, o);
+		*ret = instance;
+	}
 	options_destroy(o);
-	if (filled < 0)
-		return filled;
-	*ret = instance;
-	return 0;
+	return r;
 }
 
 static const struct config_entry *find_entry(const struct config_instance *instance,

@@ -41,16 +41,17 @@ static int keep_patterns(struct config_build *b, const struct section *section,
 	return r;
 }
 
-/* Whether the keys that name the files go together. */
+/* Whether the keys that name the files go together; sound: nothing was wrong with the section so
+ * far. */
 static int check_files(struct config_build *b, const struct section *section,
-		       const struct options *o)
+		       const struct options *o, bool sound)
 {
 	bool cert = options_is_set(o, "cert"), key = options_is_set(o, "key");
 	bool roles = cert || key || options_is_set(o, "ca");
 	bool match = options_is_set(o, "match");
 	size_t before = b->errors->n;
 
-	if (!roles && !match)
+	if (!roles && !match && sound)
 		config_complain(b, &section->where, section->title, NULL,
 				"names no file; add cert and key, or ca, or match");
 	if (roles && match)
@@ -100,7 +101,7 @@ int config_build_watch(struct config_build *b, const struct section *section,
 
 	if (r < 0)
 		return r;
-	if (check_files(b, section, o))
+	if (check_files(b, section, o, r == 0))
 		r = 1;
 	filled = fill(b, section, o, &watch);
 	options_destroy(o);

@@ -47,6 +47,7 @@ struct build {
 	struct errors *errors;
 	const char *file_from; /* the file named last, */
 	const char *file_copy; /* and the copy that outlives the configuration */
+	bool swallowed; /* a value took in lines that may be keys: none is missing for sure */
 };
 
 const struct hc_option *option_table_get(const struct option_table *table, uint32_t i)
@@ -128,6 +129,7 @@ static bool has_swallowed_key(struct build *b, const struct config_entry *entry)
 			 "the indented line \"%s = ...\" continues this list; remove its "
 			 "indentation",
 			 name);
+		b->swallowed = true;
 		return true;
 	}
 	return false;
@@ -202,6 +204,7 @@ static int take_entry(struct build *b, const struct config_entry *entry)
 		complain(b, &entry->where, entry->key, "%s", str_get(&why));
 		str_finish(&why);
 		v->broken = true;
+		b->swallowed = b->swallowed || strchr(entry->value, '\n');
 		return 0;
 	}
 	v->broken = option->type == HC_OPT_LIST && has_swallowed_key(b, entry);
@@ -218,7 +221,8 @@ static int take_default(struct build *b, const struct hc_option *option)
 	if (find_value(b->o, option))
 		return 0;
 	if (option->flags & HC_OPT_REQUIRED) {
-		complain(b, &b->source->where, option->name, "missing; %s", option->help);
+		if (!b->swallowed)
+			complain(b, &b->source->where, option->name, "missing; %s", option->help);
 		return 0;
 	}
 	if (!option->def)
