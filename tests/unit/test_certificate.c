@@ -160,6 +160,9 @@ static void refuses_what_is_no_pem(void **state)
 	str_add(&s, "MIIB\n-----END CERTIFICATE-----\n");
 	pki_add_cert(&s, pki.leaf);
 	assert_int_equal(parse_str(&s, "truncated"), -1);
+	str_add(&s, "-----BEGIN DH PARAMETERS-----\nMAA=\n-----END X509 CRL-----\n");
+	pki_add_cert(&s, pki.leaf);
+	assert_int_equal(parse_str(&s, "truncated"), -1);
 }
 
 static void refuses_garbage_inside(void **state)
