@@ -1,0 +1,57 @@
+/*
+ * redis/config - an instance's options, and the trust that follows from them
+ */
+#ifndef HC_REDIS_CONFIG_H
+#define HC_REDIS_CONFIG_H
+
+#include "common/stream_addr.h"
+
+#include <hotcert/plugin.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define REDIS_PORT 6379
+
+enum expired_policy {
+	EXPIRED_PINNED,	  /* an expired server is accepted where its leaf is the one last seen */
+	EXPIRED_NO,	  /* never */
+	EXPIRED_INSECURE, /* no server is verified at all */
+};
+
+struct redis_config {
+	const struct hc_host *host;
+	hc_ctx *ctx;
+	const char *const *addresses; /* as configured */
+	uint32_t n_addresses;
+	const char *username; /* NULL: the default user */
+	bool has_password;
+	const char *server_name; /* NULL: the address' host */
+	const char *ca_file;	 /* NULL: the watch's ca role, else the system's store */
+	const char *client_cert, *client_key; /* NULL: none */
+	bool has_verify_address;
+	struct stream_addr verify_address;
+	enum expired_policy expired;
+	int64_t connect_timeout, reply_timeout; /* milliseconds */
+
+	bool verifies;		    /* one address is TLS, and `expired` is not insecure */
+	SSL_CTX *context;	    /* NULL before config_trust() */
+	uint8_t context_sha256[32]; /* of the CA certificates in it */
+	int context_anchors;
+};
+
+/*
+ * Reads and checks the options: 0, or -EINVAL after every error was reported. addrs gets
+ * n_addresses parsed addresses, for free().
+ */
+int config_read(const struct hc_host *host, hc_ctx *ctx, struct redis_config *ret,
+		struct stream_addr **ret_addrs);
+void config_finish(struct redis_config *config);
+
+/*
+ * Makes the context anew where the CA certificates have changed: ca_file, else ca (the watch's
+ * file, may be NULL), else the system's. Returns 0, or -EINVAL or -ENOMEM and one line in why.
+ */
+int config_trust(struct redis_config *config, const struct hc_file *ca, char *why, size_t why_size);
+
+#endif

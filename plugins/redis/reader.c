@@ -1,0 +1,57 @@
+#include "redis/reader.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+/* hiredis before 1.0 says int where later ones say size_t. */
+#if HIREDIS_MAJOR >= 1
+typedef size_t array_size;
+#else
+typedef int array_size;
+#endif
+
+/* The count of elements is the server's word, and hiredis allocates by it at once. */
+static void *(*default_array)(const redisReadTask *task, array_size elements);
+
+static void *create_array(const redisReadTask *task, array_size elements)
+{
+	if (elements > READER_ARRAY_MAX)
+		return NULL;
+	return default_array(task, elements);
+}
+
+int reader_init(struct reader *reader)
+{
+	reader->hiredis = redisReaderCreate();
+	if (!reader->hiredis)
+		return -ENOMEM;
+	reader->functions = *reader->hiredis->fn;
+	default_array = reader->functions.createArray;
+	reader->functions.createArray = create_array;
+	reader->hiredis->fn = &reader->functions;
+	return 0;
+}
+
+void reader_finish(struct reader *reader)
+{
+	if (reader->hiredis)
+		redisReaderFree(reader->hiredis);
+	reader->hiredis = NULL;
+}
+
+int reader_feed(struct reader *reader, const void *data, size_t len)
+{
+	return redisReaderFeed(reader->hiredis, data, len) == REDIS_OK ? 0 : -ENOMEM;
+}
+
+int reader_next(struct reader *reader, redisReply **ret_reply)
+{
+	void *reply = NULL;
+
+	if (redisReaderGetReply(reader->hiredis, &reply) != REDIS_OK)
+		return -EPROTO;
+	if (!reply)
+		return 0;
+	*ret_reply = reply;
+	return 1;
+}

@@ -1,0 +1,46 @@
+/*
+ * redis/wanted - what a server shall serve: the part of a snapshot that outlives its job
+ */
+#ifndef HC_REDIS_WANTED_H
+#define HC_REDIS_WANTED_H
+
+#include "common/tls.h"
+
+#include <hotcert/plugin.h>
+#include <openssl/x509.h>
+#include <stdbool.h>
+
+struct wanted {
+	char *cert_path; /* absolute, as configured in the watch */
+	char *key_path;
+	char *ca_path;		/* NULL: the watch has none */
+	struct tls_chain chain; /* of the certificate file */
+	uint8_t key_sha256[32]; /* of the files' bytes */
+	uint8_t ca_sha256[32];	/* zero: none */
+	uint32_t key_mode, key_uid;
+	X509 *leaf;
+	STACK_OF(X509) * issuers; /* the rest of the certificate file */
+};
+
+/* The file with that role, or NULL. */
+const struct hc_file *wanted_file(const struct hc_snapshot *snapshot, const char *role);
+
+/*
+ * Copies what counts. Returns 0, -ENOMEM, or -EINVAL with *ret_why a constant text where the
+ * snapshot has no pair.
+ */
+int wanted_create(const struct hc_snapshot *snapshot, struct wanted **ret_wanted,
+		  const char **ret_why);
+void wanted_destroy(struct wanted *wanted); /* takes NULL */
+
+/*
+ * Whether the served chain is the file's. A file with a leaf alone says nothing of the rest:
+ * OpenSSL then adds what it finds in the server's CA file (SSL_CTX_add_extra_chain_cert(3),
+ * SSL_MODE_NO_AUTO_CHAIN).
+ */
+bool wanted_is_served(const struct wanted *wanted, const struct tls_chain *served);
+
+/* "3f2a901c… until 2026-11-25 03:21:07 UTC"; buf of 48 bytes or more. */
+void wanted_chain_format(const struct tls_chain *chain, char *buf, size_t size);
+
+#endif
