@@ -110,8 +110,7 @@ static void on_exit_code(void *data, int32_t code)
 	log_output(e, code ? HC_LOG_WARNING : HC_LOG_INFO);
 	if (code == 0) {
 		remember(e);
-		e->host->job_done(e->job, HC_OK, "ran %s in %lld ms", e->argv[0],
-				  (long long)(e->host->now_mono() - e->started));
+		e->host->job_done(e->job, HC_OK, "ran %s", e->argv[0]);
 	} else {
 		job_failed(e, code);
 	}

@@ -147,7 +147,7 @@ static void the_digest_tells_what_matters(void **state)
 	struct digest base = digest_of(pair, 3, argv, NULL, NULL);
 	struct hc_file files[3];
 	struct hc_snapshot later = snapshot_of(pair, 3);
-	struct digest d;
+	struct digest d = {{0}};
 
 	(void)state;
 	assert_true(same(base, digest_of(pair, 3, argv, NULL, NULL)));

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #define HEX "000102030405060708090a0b0c0d0e0f"
+#define TRICKY "x-" HEX "-y"
 
 static const uint8_t fingerprint[32] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
@@ -55,7 +56,7 @@ static void instances_keep_their_name(void **state)
 
 static void a_name_can_be_taken_apart(void **state)
 {
-	const char *const instances[] = {"corp", "a-b", "x-" HEX "-y", "-", "a.crt"};
+	const char *const instances[] = {"corp", "a-b", TRICKY, "-", "a.crt"};
 	char name[NAME_FILE];
 	struct name_parts parts;
 
