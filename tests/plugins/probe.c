@@ -30,7 +30,7 @@ struct probe {
 	hc_job job;	 /* that something else will end */
 	hc_timer *timer; /* ends job */
 	hc_alarm *alarm; /* the same on the wall clock */
-	int fds[2];	 /* a pipe: the same by a descriptor */
+	int fds[2];	 /* a pipe, made when it is needed: the same by a descriptor */
 	hc_io *io;
 };
 
@@ -143,6 +143,8 @@ static int32_t start_io(struct probe *p)
 {
 	if (p->io)
 		return -EBUSY;
+	if (p->fds[0] < 0 && pipe2(p->fds, O_CLOEXEC | O_NONBLOCK) < 0)
+		return -errno;
 	p->io = p->host->io_add(p->ctx, p->fds[0], HC_IO_READ, end_job_io, p);
 	return write(p->fds[1], "x", 1) == 1 ? 0 : -errno;
 }
@@ -320,8 +322,6 @@ static int32_t create(const struct hc_host *host, hc_ctx *ctx, void **ret_instan
 	p->ctx = ctx;
 	p->record = host->opt_string(ctx, "record");
 	p->fds[0] = p->fds[1] = -1;
-	if (pipe2(p->fds, O_CLOEXEC | O_NONBLOCK) < 0)
-		goto fail;
 	p->timer = host->timer_add(ctx, INT32_MAX, end_job, p);
 	p->alarm = host->alarm_add(ctx, INT64_MAX / 2, end_job, p);
 	if (!p->timer || !p->alarm)
