@@ -50,7 +50,6 @@ static int create_targets(struct redis *r)
 	if (!r->targets)
 		return -ENOMEM;
 	r->rollout.targets = r->targets;
-	r->rollout.host = r->config.host;
 	for (uint32_t i = 0; i < r->config.n_addresses; i++) {
 		r->targets[i] = target_create(&r->config, r->config.addresses[i], &r->addrs[i]);
 		if (!r->targets[i])

@@ -55,8 +55,7 @@ static void succeed(struct rollout *r, const char *last)
 		return;
 	}
 	wanted_chain_format(&r->wanted->chain, served, sizeof(served));
-	append(text, "all %u serve %s (%lld ms)", r->n, served,
-	       (long long)(r->host->now_mono() - r->start_ms));
+	append(text, "all %u serve %s", r->n, served);
 	finish(r, HC_OK, text);
 }
 
@@ -107,7 +106,6 @@ void rollout_start(struct rollout *r, const struct wanted *wanted, bool dry, rol
 	r->next = 0;
 	r->dry = dry;
 	r->status = HC_OK;
-	r->start_ms = r->host->now_mono();
 	r->wanted = wanted;
 	r->fn = fn;
 	r->data = data;

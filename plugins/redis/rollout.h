@@ -18,11 +18,9 @@ struct rollout {
 	uint32_t next; /* to be run */
 	bool running, dry;
 	int32_t status; /* of a dry run: the worst so far */
-	int64_t start_ms;
 	const struct wanted *wanted;
 	rollout_fn fn;
 	void *data;
-	const struct hc_host *host;
 };
 
 /*

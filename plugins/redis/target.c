@@ -8,17 +8,8 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
-#include <time.h>
 
 #define TARGET_MAGIC 0x7a49e700u
-
-static int64_t now_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
-}
 
 /* ---- the connection ---- */
 
@@ -237,7 +228,6 @@ void target_run(struct target *t, const struct wanted *wanted, bool dry, target_
 	t->wanted = wanted;
 	t->dry = dry;
 	t->use = (struct files_use){.ca = false};
-	t->start_us = now_us();
 	if (dry && !t->report)
 		t->report = malloc(TARGET_REPORT_SIZE);
 	if (t->report)
@@ -285,11 +275,6 @@ const struct tls_chain *target_served(const struct target *t)
 const char *target_report(const struct target *t)
 {
 	return t->report ? t->report : "";
-}
-
-double target_took_ms(const struct target *t)
-{
-	return (double)(now_us() - t->start_us) / 1000;
 }
 
 void target_show(const struct target *t)

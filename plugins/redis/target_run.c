@@ -314,7 +314,7 @@ static void on_proved(void *data, const struct tls_chain *chain, enum stream_end
 		remember_served(t);
 		remember_applied(t);
 		wanted_chain_format(chain, text, sizeof(text));
-		target_finish(t, HC_OK, "serves %s (%.1f ms)", text, target_took_ms(t));
+		target_finish(t, HC_OK, "serves %s", text);
 	} else if (again) {
 		start_probe(t, false, on_proved);
 	} else {

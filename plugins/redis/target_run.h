@@ -52,7 +52,6 @@ struct target {
 	struct files_use use;
 	struct probe *probe;
 	bool overlapped; /* the probe connected while CONFIG SET ran */
-	int64_t start_us;
 
 	/* what is known of it */
 	struct tls_chain served;
@@ -79,9 +78,6 @@ void target_finish(struct target *t, int32_t status, const char *format, ...)
 void target_finish_reply(struct target *t, const char *what, const redisReply *reply);
 /* Ends it for the end of a connection, or begins anew where a kept one had died. */
 void target_finish_end(struct target *t, enum stream_end end, const char *error);
-
-/* Milliseconds since the run began. */
-double target_took_ms(const struct target *t);
 
 /* Adds a line to a dry run's report. */
 void target_note(struct target *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
