@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "main/options.h"
 #include "main/service.h"
+#include "model/wipe.h"
 #include "plugins/host.h"
 #include "plugins/job.h"
 #include "plugins/loader.h"
@@ -47,6 +48,7 @@ static void set_up_process(void)
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	forbid_dumps();
+	wipe_openssl_frees(); /* nothing has used OpenSSL yet, so it cannot fail */
 }
 
 /* hotcertd -t: the errors as plain lines, as a compiler's. */
