@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/sync.h"
+#include "plugins/instance.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -217,14 +218,33 @@ void engine_destroy(struct engine *e)
 
 /* ---- configuration ---- */
 
+/* The configuration is wrong already: adds what its plugins would say, so that all errors show. */
+static void gather_more(const struct config *config, struct errors *errors)
+{
+	for (size_t i = 0; i < config->n_instances; i++) {
+		struct instance *instance = NULL;
+
+		if (instance_create(&config->daemon, &config->instances[i], NULL, NULL, errors,
+				    &instance) == 0)
+			instance_destroy(instance);
+	}
+}
+
 static int build(struct engine *e, const struct generation *old, struct errors *errors,
 		 struct generation **ret)
 {
-	struct config *config;
-	int r = config_load(&e->source, errors, &config);
+	struct config_source source = e->source;
+	struct config *config = NULL;
+	int r;
 
-	if (r)
+	source.want_broken = true;
+	r = config_load(&source, errors, &config);
+	if (r > 0)
+		gather_more(config, errors);
+	if (r) {
+		config_destroy(config);
 		return r;
+	}
 	r = generation_build(e, config, old, errors, ret);
 	if (r)
 		config_destroy(config);

@@ -267,16 +267,16 @@ static char *read_line(char *buf, int size, void *stream)
 static bool key_fits(struct reader *r, const char *name)
 {
 	if (r->place == BEFORE) {
-		complain(
-			r,
-			"the key stands before the first section; write [hotcert], [watch NAME] or "
-			"[PLUGIN NAME] above it");
+		complain(r,
+			 "%s: the key stands before the first section; write [hotcert], "
+			 "[watch NAME] or [PLUGIN NAME] above it",
+			 name);
 		r->place = LOST; /* said once */
 	} else if (!*name) {
 		complain(r, "the '=' has no key before it; write KEY = VALUE");
 	} else if (strlen(name) > INI_KEY_MAX) {
-		complain(r, "the name of the key has more than %d bytes; no key is so long",
-			 INI_KEY_MAX);
+		complain(r, "%.16s...: the name of the key has more than %d bytes; no key's has",
+			 name, INI_KEY_MAX);
 	} else {
 		return true;
 	}
