@@ -86,7 +86,8 @@ static void action_done(void *owner, const struct job_result *result)
 {
 	struct runner *r = owner;
 
-	action_end(action_first(r), result->status, result->text);
+	action_end(action_first(r), result->status == HC_SAME ? HC_OK : result->status,
+		   result->text);
 	runner_action_ended(r);
 }
 

@@ -203,12 +203,10 @@ static bool is_power_of_two(uint32_t n)
 
 static void log_ok(const struct runner *r, const struct job_result *result, bool loud)
 {
-	double ms = (double)result->took_us / 1e3;
+	int level = !loud ? 7 : result->status == HC_SAME && !r->attempts ? 6 : 5;
 
-	if (loud)
-		log_notice("%s: %s [%.1f ms]", r->config->full, result->text, ms);
-	else
-		log_debug("%s: %s [%.1f ms]", r->config->full, result->text, ms);
+	log_msg(level, "%s: %s [%.1f ms]", r->config->full, result->text,
+		(double)result->took_us / 1e3);
 }
 
 /* The first of a row of equal failures in full, then ever more rarely: a line, then patience. */
@@ -230,6 +228,7 @@ static void runner_judge(struct runner *r, const struct job_result *result)
 	r->message = strdup(result->text);
 	switch (result->status) {
 	case HC_OK:
+	case HC_SAME:
 		r->totals.ok++;
 		r->ok_at = r->ended_at;
 		r->generation = result->snapshot->pub.generation;

@@ -185,7 +185,8 @@ void job_done(hc_job id, int32_t status, const char *format, va_list args)
 	}
 	free(job->text);
 	job->text = host_format(format, args);
-	job_finish(job, status == HC_OK || status == HC_RETRY ? status : HC_FAILED);
+	job_finish(job,
+		   status == HC_OK || status == HC_SAME || status == HC_RETRY ? status : HC_FAILED);
 }
 
 void job_delay(hc_job id, int64_t min_ms, int64_t max_ms)

@@ -19,7 +19,7 @@ struct job;
 
 /* How a job ended. Valid inside the callback. */
 struct job_result {
-	int32_t status;	  /* HC_OK, HC_RETRY, HC_FAILED */
+	int32_t status;	  /* HC_OK, HC_SAME, HC_RETRY, HC_FAILED */
 	const char *text; /* never NULL */
 	int64_t min_ms;	  /* bounds of the next delay, -1: none */
 	int64_t max_ms;

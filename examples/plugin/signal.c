@@ -142,7 +142,7 @@ static int32_t signal_apply(void *instance, const struct hc_snapshot *snapshot, 
 	digest_of(snapshot, now);
 	if (in->host->state_get(in->ctx, "applied", before, sizeof(before)) == sizeof(before) &&
 	    memcmp(now, before, sizeof(now)) == 0) {
-		in->host->job_done(job, HC_OK, "has been told of these files");
+		in->host->job_done(job, HC_SAME, "has been told of these files");
 		return 0;
 	}
 	if (send_now(in, job) == 0)

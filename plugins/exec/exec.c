@@ -176,7 +176,7 @@ static int32_t exec_apply(void *instance, const struct hc_snapshot *snapshot, hc
 	memcpy(e->digest, digest, sizeof(digest));
 	if (!is_applied(e))
 		return run(e, job);
-	e->host->job_done(job, HC_OK, "%s has been run for these files", e->argv[0]);
+	e->host->job_done(job, HC_SAME, "%s has been run for these files", e->argv[0]);
 	return 0;
 }
 

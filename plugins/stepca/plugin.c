@@ -92,7 +92,7 @@ static int rest(struct stepca *ca, const struct plan *plan, hc_job job)
 
 	if (set_alarm(ca, plan->due_at) < 0)
 		return -ENOMEM;
-	ca->host->job_done(job, HC_OK, "valid until %s, renews at %s",
+	ca->host->job_done(job, HC_SAME, "valid until %s, renews at %s",
 			   text_time(ca->not_after, until), text_time(plan->due_at, due));
 	if (!ca->roots_asked && ca->options.update_roots)
 		task_start(ca, TASK_ROOTS, 0);

@@ -53,7 +53,7 @@ static void nothing_wanted(struct trust *t, const struct hc_snapshot *snapshot,
 		host->job_done(job, HC_FAILED, "%s: %s; what is installed stays", view->broken,
 			       view->broken_why);
 	else
-		host->job_done(job, HC_OK, "nothing to install yet: %s %s",
+		host->job_done(job, HC_SAME, "nothing to install yet: %s %s",
 			       view->missing ? view->missing : snapshot->directory,
 			       view->missing ? "is missing" : "holds no certificate");
 }

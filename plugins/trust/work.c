@@ -118,8 +118,8 @@ static void job_ok(struct trust *t)
 				  t->n_installed, t->n_removed, roots, plural(roots), stores,
 				  plural(stores));
 	else
-		t->host->job_done(t->job, HC_OK, "%zu root%s trusted already in %zu store%s", roots,
-				  plural(roots), stores, plural(stores));
+		t->host->job_done(t->job, HC_SAME, "%zu root%s trusted already in %zu store%s",
+				  roots, plural(roots), stores, plural(stores));
 }
 
 static void work_end(struct trust *t)

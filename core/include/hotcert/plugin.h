@@ -57,7 +57,8 @@ typedef uint64_t hc_job;
 
 /* How a job ended: the status of job_done(). */
 enum {
-	HC_OK = 0,	/* the target agrees with the snapshot */
+	HC_OK = 0,	/* the target has been brought in line with the snapshot */
+	HC_SAME = 1,	/* it agreed already, nothing was done: as HC_OK, but not worth a notice */
 	HC_RETRY = 10,	/* it does not yet; the host tries again with backoff */
 	HC_FAILED = 20, /* trying again would not help; waits for a change or a person */
 };
@@ -155,9 +156,10 @@ struct hc_file {
 	uint32_t mode;	   /* permission bits, as in stat(2) */
 	uint32_t uid;
 	uint32_t gid;
-	const uint8_t *data;	     /* the bytes; NULL for a key, and where state is MISSING */
-	uint64_t data_len;	     /* 0 where data is NULL */
-	uint8_t sha256[32];	     /* of the bytes, a key's too */
+	const uint8_t
+		*data; /* the bytes; NULL for a key, and where no certificate was found in them */
+	uint64_t data_len;  /* 0 where data is NULL */
+	uint8_t sha256[32]; /* of the bytes, a key's too, and of all where data leaves a key out */
 	const struct hc_cert *certs; /* in order of the file: the leaf first; see hc_file_cert() */
 	uint32_t n_certs;
 	uint32_t cert_size; /* stride of certs */
@@ -368,7 +370,7 @@ struct hc_plugin {
 	void (*destroy)(void *instance);
 	/*
 	 * Begins to bring the target in line with the snapshot, then calls job_done(), now or
-	 * later. Looks at the target first: where it agrees already, that is HC_OK. Mandatory.
+	 * later. Looks at the target first: where it agrees already, that is HC_SAME. Mandatory.
 	 * One job at a time. Negative errno: not begun, tried again later.
 	 */
 	int32_t (*apply)(void *instance, const struct hc_snapshot *snapshot, hc_job job);
