@@ -80,7 +80,7 @@ static void message_of(const struct http_reply *reply, char *ret, size_t size)
 			return;
 		}
 	}
-	text_clean(reply->body, reply->len < 200 ? reply->len : 200, ret, size);
+	text_clean(reply->body, reply->len, ret, size);
 }
 
 /* "; its clock is 2h 0m ahead of ours", where that is enough to break tokens (leeway: 60 s). */
@@ -99,7 +99,7 @@ static void explain_skew(const struct http_reply *reply, int64_t now_ms, char *w
 enum ca_verdict ca_judge(const struct http_reply *reply, const char *what, int64_t now_ms,
 			 char why[static CA_WHY_SIZE])
 {
-	char message[256];
+	char message[240];
 	const char *advice;
 	enum ca_verdict verdict;
 

@@ -227,9 +227,9 @@ static void signs_with_every_kind_of_key(void **state)
 		if (kinds[i].by_default)
 			assert_string_equal(jws_algorithm(key), kinds[i].alg);
 		assert_int_equal(jws_sign(key, header, payload, &jws), 0);
-		assert_true(verifies(key, jws,
-				     *kinds[i].digest ? EVP_get_digestbyname(kinds[i].digest) : NULL,
-				     kinds[i].padding));
+		assert_true(verifies(
+			key, jws, *kinds[i].digest ? EVP_get_digestbyname(kinds[i].digest) : NULL,
+			kinds[i].padding));
 		EVP_PKEY_free(key);
 	}
 }
