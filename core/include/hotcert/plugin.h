@@ -156,10 +156,11 @@ struct hc_file {
 	uint32_t mode;	   /* permission bits, as in stat(2) */
 	uint32_t uid;
 	uint32_t gid;
-	const uint8_t
-		*data; /* the bytes; NULL for a key, and where no certificate was found in them */
+	/* The bytes, without a key that stands among them; NULL for a key, and where no certificate
+	 * was found. */
+	const uint8_t *data;
 	uint64_t data_len;  /* 0 where data is NULL */
-	uint8_t sha256[32]; /* of the bytes, a key's too, and of all where data leaves a key out */
+	uint8_t sha256[32]; /* of all bytes of the file, a key's too */
 	const struct hc_cert *certs; /* in order of the file: the leaf first; see hc_file_cert() */
 	uint32_t n_certs;
 	uint32_t cert_size; /* stride of certs */
