@@ -59,9 +59,26 @@ int wire_end_timeout(struct wire *w, const char *awaited)
 	return wire_end(w, STREAM_TIMEOUT, "%s", awaited);
 }
 
+/*
+ * TLS 1.3 lets a client in before its certificate is looked at; the alert that follows is lost
+ * where the client has written already and the server resets the connection.
+ */
+static int end_asked(struct wire *w)
+{
+	const char *shown = w->tls_options->client_cert;
+
+	if (!shown)
+		return wire_end(w, STREAM_REJECTED,
+				"the peer asks for a client certificate, and closes without one");
+	return wire_end(w, STREAM_REJECTED,
+			"closed by the peer, which may refuse the client certificate %s", shown);
+}
+
 /* A TLS port answers plaintext with an alert, a reset or nothing. */
 static int end_closed(struct wire *w, int error)
 {
+	if (w->shaken && w->tls.asked && w->received == 0)
+		return end_asked(w);
 	if (in_handshake(w))
 		return wire_end(w, STREAM_CLOSED, "closed by the peer in the TLS handshake%s%s",
 				error ? ": " : "", error ? strerror(error) : "");
@@ -100,7 +117,7 @@ static int result_of_tls(struct wire *w, int r)
 	case TLS_WANT_WRITE:
 		return WIRE_WANT_WRITE;
 	case TLS_ENDED:
-		return end_closed(w, 0);
+		return end_closed(w, w->tls.reset);
 	default:
 		return wire_end(w, end_of_fault(w->tls.fault), "%s", w->tls.error);
 	}

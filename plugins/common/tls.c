@@ -123,6 +123,44 @@ fail:
 	return r;
 }
 
+bool tls_is_literal(const char *name)
+{
+	struct in6_addr addr;
+
+	return inet_pton(AF_INET, name, &addr) == 1 || inet_pton(AF_INET6, name, &addr) == 1;
+}
+
+int tls_expect_name(X509_VERIFY_PARAM *param, const char *name)
+{
+	if (tls_is_literal(name))
+		return X509_VERIFY_PARAM_set1_ip_asc(param, name) == 1 ? 0 : -EINVAL;
+	X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	return X509_VERIFY_PARAM_set1_host(param, name, 0) == 1 ? 0 : -EINVAL;
+}
+
+int tls_check_chain(SSL_CTX *context, X509 *leaf, STACK_OF(X509) * issuers, const char *name,
+		    char *why, size_t why_size)
+{
+	X509_STORE_CTX *check = X509_STORE_CTX_new();
+	int r = -ENOMEM;
+
+	ERR_clear_error();
+	if (!check ||
+	    X509_STORE_CTX_init(check, SSL_CTX_get_cert_store(context), leaf, issuers) != 1)
+		goto out;
+	X509_STORE_CTX_set_default(check, "ssl_server");
+	if (name && tls_expect_name(X509_STORE_CTX_get0_param(check), name) < 0)
+		goto out;
+	r = X509_verify_cert(check) == 1 ? 0 : -EINVAL;
+	if (r < 0)
+		snprintf(why, why_size, "%s",
+			 X509_verify_cert_error_string(X509_STORE_CTX_get_error(check)));
+out:
+	X509_STORE_CTX_free(check);
+	ERR_clear_error();
+	return r;
+}
+
 int64_t tls_time_ms(const ASN1_TIME *time)
 {
 	struct tm tm;

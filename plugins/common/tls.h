@@ -5,6 +5,7 @@
 #define HC_COMMON_TLS_H
 
 #include <openssl/ssl.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,19 @@ enum tls_anchors {
  */
 int tls_context_create(enum tls_anchors anchors, const void *pem, size_t len, SSL_CTX **ret_context,
 		       char *why, size_t why_size);
+
+/* Whether the name is an IPv4 or IPv6 literal. */
+bool tls_is_literal(const char *name);
+
+/* Makes a verification ask for this DNS name or IP literal: 0 or -EINVAL. */
+int tls_expect_name(X509_VERIFY_PARAM *param, const char *name);
+
+/*
+ * Whether a client with this context would accept a server that shows leaf and issuers under that
+ * name (NULL: any): 0, or -EINVAL with a one-line reason in why, or -ENOMEM. issuers may be NULL.
+ */
+int tls_check_chain(SSL_CTX *context, X509 *leaf, STACK_OF(X509) * issuers, const char *name,
+		    char *why, size_t why_size);
 
 #define TLS_CHAIN_MAX 10
 

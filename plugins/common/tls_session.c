@@ -1,9 +1,7 @@
 #include "common/tls_session.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -80,30 +78,31 @@ static int verify_peer(int ok, X509_STORE_CTX *store)
 	return 0;
 }
 
-static bool is_literal(const char *name)
+/* SSL_CTX_set_cert_verify_callback(3): SSL_VERIFY_NONE alone would build and check the chain all
+ * the same. */
+static int verify_chain(X509_STORE_CTX *store, void *data)
 {
-	struct in6_addr addr;
+	SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	const struct tls_session *s = SSL_get_app_data(ssl);
 
-	return inet_pton(AF_INET, name, &addr) == 1 || inet_pton(AF_INET6, name, &addr) == 1;
+	(void)data;
+	return s->options->verify ? X509_verify_cert(store) : 1;
 }
 
-/* RFC 6066 section 3: a literal is never sent as server name. */
 static int expect_peer(struct tls_session *s)
 {
 	const char *name = s->options->name;
-	bool literal = name && is_literal(name);
 
 	SSL_set_verify(s->ssl, s->options->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE,
 		       s->options->verify ? verify_peer : NULL);
 	if (!name)
 		return TLS_DONE;
-	if (literal && X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(s->ssl), name) == 1)
-		return TLS_DONE;
-	SSL_set_hostflags(s->ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-	if (!literal && SSL_set1_host(s->ssl, name) == 1 &&
-	    SSL_set_tlsext_host_name(s->ssl, name) == 1)
-		return TLS_DONE;
-	return fail(s, TLS_FAULT_LOCAL, "%s cannot be used as a server's name", name);
+	if (tls_expect_name(SSL_get0_param(s->ssl), name) < 0)
+		return fail(s, TLS_FAULT_LOCAL, "%s cannot be used as a server's name", name);
+	/* RFC 6066 section 3: an IP literal is never sent as server name. */
+	if (!tls_is_literal(name) && SSL_set_tlsext_host_name(s->ssl, name) != 1)
+		return fail(s, TLS_FAULT_LOCAL, "%s cannot be sent as a server's name", name);
+	return TLS_DONE;
 }
 
 /* ---- showing ourselves ---- */
@@ -140,6 +139,7 @@ int tls_session_init(struct tls_session *s, int fd, const struct tls_options *op
 {
 	*s = (struct tls_session){.options = options};
 	ERR_clear_error();
+	SSL_CTX_set_cert_verify_callback(options->context, verify_chain, NULL);
 	s->ssl = SSL_new(options->context);
 	if (!s->ssl || SSL_set_fd(s->ssl, fd) != 1)
 		return fail(s, TLS_FAULT_LOCAL, "out of memory");
@@ -221,9 +221,8 @@ static int result_of(struct tls_session *s, int ret, int saved_errno)
 	case SSL_ERROR_ZERO_RETURN:
 		return TLS_ENDED;
 	case SSL_ERROR_SYSCALL:
-		if (saved_errno == 0)
-			return TLS_ENDED;
-		return fail(s, TLS_FAULT_BROKEN, "%s", strerror(saved_errno));
+		s->reset = saved_errno;
+		return TLS_ENDED;
 	default:
 		break;
 	}

@@ -26,7 +26,7 @@ enum {
 	TLS_DONE = 0,
 	TLS_WANT_READ,
 	TLS_WANT_WRITE,
-	TLS_ENDED,  /* the peer closed the connection */
+	TLS_ENDED,  /* the peer closed the connection, or the network broke it: tls_session.reset */
 	TLS_FAILED, /* see tls_session.fault and .error */
 };
 
@@ -46,6 +46,7 @@ struct tls_session {
 	const struct tls_options *options;
 	bool asked;  /* the peer asked for a client certificate */
 	bool pinned; /* an expired leaf was accepted, for its pin */
+	int reset;   /* errno that ended it, or 0 */
 	enum tls_fault fault;
 	char error[384]; /* one line */
 };
