@@ -159,8 +159,8 @@ struct hc_file {
 	/* The bytes, without a key that stands among them; NULL for a key, and where no certificate
 	 * was found. */
 	const uint8_t *data;
-	uint64_t data_len;  /* 0 where data is NULL */
-	uint8_t sha256[32]; /* of all bytes of the file, a key's too */
+	uint64_t data_len;	     /* 0 where data is NULL */
+	uint8_t sha256[32];	     /* of all bytes of the file, a key's too */
 	const struct hc_cert *certs; /* in order of the file: the leaf first; see hc_file_cert() */
 	uint32_t n_certs;
 	uint32_t cert_size; /* stride of certs */
