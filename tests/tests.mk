@@ -33,6 +33,19 @@ $(B)/tests/unit/%: tests/unit/%.c $(B)/libcore.a
 	$(Q)mkdir -p $(@D)
 	$(call say,LD,$@) $(CC) $(CFLAGS_ALL) $(CORE_INC) $(LDFLAGS) $< $(B)/libcore.a $(CORE_LIBS) -lcmocka -o $@
 
+# The programs' parts but their main()s: tests/unit/main/ and tests/unit/ctl/
+UNIT_BIN += $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/unit/main/test_*.c tests/unit/ctl/test_*.c)))
+MAIN_PARTS = $(filter-out %/hotcertd.o,$(MAIN_OBJ)) $(B)/libcore.a
+CTL_PARTS  = $(filter-out %/hotcertctl.o,$(CTL_OBJ)) $(B)/libcore.a
+
+$(B)/tests/unit/main/%: tests/unit/main/%.c $(MAIN_PARTS)
+	$(Q)mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) $(CFLAGS_ALL) $(CORE_INC) $(LDFLAGS) $< $(MAIN_PARTS) $(CORE_LIBS) -lcmocka -o $@
+
+$(B)/tests/unit/ctl/%: tests/unit/ctl/%.c $(CTL_PARTS)
+	$(Q)mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) $(CFLAGS_ALL) $(CORE_INC) $(LDFLAGS) $< $(CTL_PARTS) $(CORE_LIBS) -lcmocka -o $@
+
 .PHONY: unit
 unit: $(UNIT_BIN)
 	$(Q)set -e; for t in $(UNIT_BIN); do echo "== $$t"; $$t; done
