@@ -86,6 +86,18 @@ static void print_cell(const struct grid_cell *cell, size_t columns, struct str 
 	text_end(out, cell->tone, style);
 }
 
+static void print_note(const struct grid_cell *note, struct str *out, const struct style *style)
+{
+	struct str lines = {0};
+
+	text_wrap(&lines, note->text, NOTE_INDENT, style);
+	text_begin(out, note->tone, style);
+	str_add_n(out, str_get(&lines), lines.len ? lines.len - 1 : 0); /* the newline: after it */
+	text_end(out, note->tone, style);
+	str_add(out, "\n");
+	str_finish(&lines);
+}
+
 /* Spaces go in front of a cell, not behind it: no line ends in white space. */
 static void print_row(const struct grid *g, const struct grid_row *row, const size_t *widths,
 		      struct str *out, const struct style *style)
@@ -107,11 +119,8 @@ static void print_row(const struct grid *g, const struct grid_row *row, const si
 		start += widths[k] + GAP;
 	}
 	str_add(out, "\n");
-	for (size_t k = 0; k < row->n_notes; k++) {
-		text_begin(out, row->notes[k].tone, style);
-		text_wrap(out, row->notes[k].text, NOTE_INDENT, style);
-		text_end(out, row->notes[k].tone, style);
-	}
+	for (size_t k = 0; k < row->n_notes; k++)
+		print_note(&row->notes[k], out, style);
 }
 
 void grid_print(const struct grid *g, struct str *out, const struct style *style)

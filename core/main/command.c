@@ -53,12 +53,15 @@ static void command_reload(struct client *client, const struct request *request)
 	client_answer(client, &a);
 }
 
-static bool needs_retry(const struct runner *r)
+/* By name any instance that can run, without a name those that have failed. */
+static bool can_retry(const struct runner *r, const char *name)
 {
+	if (name)
+		return r->state != RUNNER_REFUSED && r->state != RUNNER_WAITING;
 	return r->state == RUNNER_RETRY || r->state == RUNNER_FAILED;
 }
 
-/* Wakes those of that name that failed, and counts them; the others are named with their state. */
+/* Wakes and counts them; the others of that name are listed with their state. */
 static size_t retry_all(const struct generation *g, const char *name, struct answer *a,
 			struct str *others)
 {
@@ -70,7 +73,7 @@ static size_t retry_all(const struct generation *g, const char *name, struct ans
 
 		if (!select_runner(r, name))
 			continue;
-		if (!needs_retry(r)) {
+		if (!can_retry(r, name)) {
 			str_addf(others, "%s%s is %s", others->len ? ", " : "", r->config->full,
 				 runner_state_name(r->state));
 			continue;
@@ -95,7 +98,8 @@ static void command_retry(struct client *client, const struct request *request)
 	if (n || !name) { /* that nothing of all failed is no failure */
 		client_answer(client, &a);
 	} else if (others.len) {
-		client_fail(client, "nothing to try again: %s", str_get(&others));
+		client_fail(client, "nothing to try: %s; `hotcertctl status` says why",
+			    str_get(&others));
 	} else {
 		select_unknown(command_engine(client), name, false, &others);
 		client_fail(client, "%s", str_get(&others));
