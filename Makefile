@@ -116,7 +116,7 @@ INSTALLED = 755:$(B)/hotcertd:$(sbindir) 755:$(B)/hotcertctl:$(bindir) \
 	$(patsubst %,644:%:$(docdir)/hotcertd.service.d,$(wildcard systemd/hotcertd.service.d/*)) \
 	$(patsubst %,644:%:$(docdir),$(wildcard README.md)) \
 	$(foreach m,$(MAN),644:$(m):$(mandir)/man$(subst .,,$(suffix $(m))))
-MAN = $(wildcard man/*.[1-8])
+MAN = $(patsubst %,$(B)/%,$(wildcard man/*.[1-8]))
 item = $(word $(2),$(subst :, ,$(1)))
 target = $(DESTDIR)$(call item,$(1),3)/$(notdir $(call item,$(1),2))
 subst_paths = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@prefix@|$(prefix)|g' -e 's|@includedir@|$(includedir)|g' \
@@ -124,6 +124,10 @@ subst_paths = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@prefix@|$(prefix)|g' -e '
 
 $(B)/%.pc: %.pc.in Makefile
 	$(Q)mkdir -p $(@D) && $(subst_paths) $< >$@
+
+# The manual's tables of keys come from the programs themselves.
+$(B)/man/%: man/% tools/fill-man $(B)/hotcertd $(PLUGIN_SO)
+	$(Q)mkdir -p $(@D) && tools/fill-man $(B)/hotcertd $(B)/plugins <$< >$@
 
 $(B)/systemd/%: systemd/% Makefile
 	$(Q)mkdir -p $(@D) && $(subst_paths) $< >$@

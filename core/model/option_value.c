@@ -196,7 +196,7 @@ const char *option_type_name(int32_t type)
 	case HC_OPT_PERCENT:
 		return "percentage";
 	case HC_OPT_SHARE:
-		return "share"; /* a percentage or a duration */
+		return "% or duration";
 	case HC_OPT_PATH:
 		return "path";
 	case HC_OPT_SECRET:

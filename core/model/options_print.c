@@ -37,12 +37,19 @@ static const char *type_of(const struct hc_option *option)
 	return name ? name : "?";
 }
 
-/* The help, with the words of a choice; free with free(3). */
+/* The help, with the words of a choice behind it: "what to do (a, b, c)". Free with free(3). */
 static char *help_of(const struct hc_option *option)
 {
-	if (option->type == HC_OPT_CHOICE && option->choices)
-		return str_format("%s: %s", option->help, option->choices);
-	return str_format("%s", option->help);
+	struct str help = {0};
+
+	str_add(&help, option->help);
+	if (option->type == HC_OPT_CHOICE && option->choices) {
+		str_add(&help, " (");
+		for (const char *p = option->choices; *p; p++)
+			str_add_n(&help, *p == ' ' ? ", " : p, *p == ' ' ? 2 : 1);
+		str_add(&help, ")");
+	}
+	return str_take(&help);
 }
 
 static int widest(int width, const char *text)

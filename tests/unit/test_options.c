@@ -322,11 +322,11 @@ static void prints_a_reference(void **state)
 	const char *text = printed(options_print);
 
 	(void)state;
-	assert_non_null(strstr(text, "KEY            TYPE         DEFAULT          MEANING\n"));
+	assert_non_null(strstr(text, "KEY            TYPE           DEFAULT          MEANING\n"));
 	assert_non_null(strstr(
-		text, "address        list         required         where the server listens\n"));
-	assert_non_null(strstr(text, "name           string       -                a name\n"));
-	assert_non_null(strstr(text, "the kind of key: rsa ec ed25519\n"));
+		text, "address        list           required         where the server listens\n"));
+	assert_non_null(strstr(text, "name           string         -                a name\n"));
+	assert_non_null(strstr(text, "the kind of key (rsa, ec, ed25519)\n"));
 	for (const char *line = text; *line; line = strchr(line, '\n') + 1)
 		assert_true(strcspn(line, "\n") <= 100);
 }
