@@ -33,7 +33,15 @@ static uint32_t random_u32(void)
 	return value;
 }
 
-static void snapshot_digest(const struct snapshot *s, uint8_t out[32])
+static void add_text(uint8_t sums[32 * 2], const char *text)
+{
+	SHA256((const uint8_t *)text, strlen(text), sums + 32);
+	SHA256(sums, 32 * 2, sums);
+}
+
+/* What is tried: the snapshot, with the section as it is. A person's change to either starts anew.
+ */
+static void tried_digest(const struct runner *r, const struct snapshot *s, uint8_t out[32])
 {
 	uint8_t sums[32 * 2];
 
@@ -41,6 +49,10 @@ static void snapshot_digest(const struct snapshot *s, uint8_t out[32])
 	for (uint32_t i = 0; i < s->pub.n_files; i++) {
 		memcpy(sums + 32, hc_snapshot_file(&s->pub, i)->sha256, 32);
 		SHA256(sums, sizeof(sums), sums);
+	}
+	for (size_t i = 0; i < r->config->n_entries; i++) {
+		add_text(sums, r->config->entries[i].key);
+		add_text(sums, r->config->entries[i].value);
 	}
 	memcpy(out, sums, 32);
 }
@@ -68,7 +80,7 @@ static int64_t retry_count(struct runner *r, const struct job_result *result)
 			    result->min_ms, result->max_ms, random_u32());
 	job.attempts = r->attempts;
 	job.retry_at = loop_now_wall() + delay;
-	snapshot_digest(result->snapshot, job.digest);
+	tried_digest(r, result->snapshot, job.digest);
 	retry_save(r, &job);
 	return delay;
 }
@@ -103,7 +115,7 @@ bool retry_resume(struct runner *r)
 	if (state_get_job(r->instance->ctx->state_path, &job) < 0)
 		return false;
 	r->persisted = true;
-	snapshot_digest(r->watch->snapshot, digest);
+	tried_digest(r, r->watch->snapshot, digest);
 	if (memcmp(digest, job.digest, sizeof(digest)) != 0)
 		return false;
 	r->attempts = job.attempts;
