@@ -87,23 +87,40 @@ void target_ask(struct target *t)
 		target_finish(t, HC_FAILED, "password_file cannot be read: %s", strerror(-r));
 }
 
+/* Whether the run cannot go on without this answer. */
+static bool needed(enum question q, enum reply_kind kind)
+{
+	return q == ASK_AUTH || q == ASK_FILES || q == ASK_PORT || kind == REPLY_NOAUTH;
+}
+
+/* A Sentinel knows neither CONFIG nor a reload of its own (up to Redis 8; redis#12028). */
+static void finish_refused(struct target *t, enum question q, const redisReply *reply)
+{
+	if (strcmp(t->server.mode, "sentinel") == 0)
+		target_finish(t, HC_FAILED,
+			      "this is a Sentinel, which cannot load a certificate while it runs: "
+			      "restart it");
+	else
+		target_finish_reply(t, q == ASK_AUTH ? "AUTH" : "CONFIG GET", reply);
+}
+
 /* Takes one answer. False: the run has ended. */
 static bool take_answer(struct target *t, enum question q, const redisReply *reply)
 {
+	const struct redis_config *c = t->config;
 	enum reply_kind kind = reply_classify(reply);
-	bool fine = kind == REPLY_FINE;
 
-	if (q == ASK_AUTH && kind == REPLY_NO_PASSWORD)
-		t->config->host->log(
-			t->config->ctx, HC_LOG_WARNING,
-			"%s: the server asks for no password: password_file is not needed",
-			t->name);
-	else if (!fine &&
-		 (q == ASK_AUTH || q == ASK_FILES || q == ASK_PORT || kind == REPLY_NOAUTH)) {
-		target_finish_reply(t, q == ASK_AUTH ? "AUTH" : "CONFIG GET", reply);
+	if (q == ASK_AUTH && kind == REPLY_NO_PASSWORD) {
+		c->host->log(c->ctx, HC_LOG_WARNING,
+			     "%s: the server asks for no password: password_file is not needed",
+			     t->name);
+		return true;
+	}
+	if (kind != REPLY_FINE && needed(q, kind)) {
+		finish_refused(t, q, reply);
 		return false;
 	}
-	if (!fine)
+	if (kind != REPLY_FINE)
 		return true;
 	if (q == ASK_HELLO)
 		server_take_hello(&t->server, reply);
@@ -113,8 +130,6 @@ static bool take_answer(struct target *t, enum question q, const redisReply *rep
 	}
 	return true;
 }
-
-/* ---- the answers ---- */
 
 void target_take_replies(struct target *t, redisReply *const *replies, size_t n)
 {

@@ -16,9 +16,6 @@ static void set(struct target *t);
 /* What makes a server unfit for a reload, whatever the files are; NULL: nothing. */
 static const char *unfit(const struct server *server)
 {
-	if (strcmp(server->mode, "sentinel") == 0)
-		return "this is a Sentinel, which cannot load a certificate while it runs: "
-		       "restart it";
 	if (!server->files[SERVER_CERT] || server->tls_port < 0)
 		return "the server has no TLS parameters: it is older than Redis 6.0 or built "
 		       "without TLS";

@@ -45,7 +45,7 @@ class RespServer:
         self.loads = 0
         self.lock = threading.Lock()
         self.stopping = threading.Event()
-        self.open = set()
+        self.open = set()  # RESP connections
         self.tls_listener = socket.create_server(("127.0.0.1", 0))
         self.port = self.tls_listener.getsockname()[1]
         self.config = {"tls-cert-file": str(self.tls / "redis.crt"), "tls-key-file": str(self.tls / "redis.key"),
@@ -78,12 +78,6 @@ class RespServer:
         for thread in self.threads:
             thread.join(5)
 
-    def drop_connections(self):
-        """Closes all that are open, as a restart would."""
-        with self.lock:
-            for s in self.open:
-                s.shutdown(socket.SHUT_RDWR)
-
     def load(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.config["tls-cert-file"], self.config["tls-key-file"])
@@ -98,8 +92,6 @@ class RespServer:
                 s, _ = listener.accept()
             except OSError:
                 return
-            with self.lock:
-                self.open.add(s)
             threading.Thread(target=self.run, args=(s, serve), daemon=True).start()
 
     def run(self, s, serve):
@@ -119,6 +111,8 @@ class RespServer:
 
     def serve_resp(self, s):
         self.connections += 1
+        with self.lock:
+            self.open.add(s)
         with s.makefile("rwb") as stream:
             while (words := self.read_command(stream)) is not None:
                 self.commands.append(words)
