@@ -127,7 +127,7 @@ static void a_clock_that_is_off_is_mentioned(void **state)
 
 static void even_the_longest_message_fits(void **state)
 {
-	char body[5000], why[CA_WHY_SIZE];
+	char body[5000] = "", why[CA_WHY_SIZE];
 	struct http_reply reply = reply_of(401, body);
 
 	(void)state;
