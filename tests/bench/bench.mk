@@ -5,7 +5,7 @@ BENCH_BIN = $(patsubst %.c,$(B)/%,$(wildcard tests/bench/*.c))
 
 $(B)/tests/bench/%: tests/bench/%.c Makefile
 	$(Q)mkdir -p $(@D)
-	$(call say,LD,$@) $(CC) $(CFLAGS_ALL) $(LDFLAGS) $< -lcrypto -o $@
+	$(call say,LD,$@) $(CC) $(CFLAGS_ALL) $(LDFLAGS) $< -lssl -lcrypto -o $@
 
 .PHONY: bench
 bench:

@@ -9,7 +9,6 @@ import re
 import select
 import signal
 import subprocess
-import sys
 import time
 
 from lib import hotcertd as daemon
@@ -166,7 +165,7 @@ class Served(Contender):
             when, line = self.hotcertd.lines.next()
             if re.search(r" redis:redis: .* \[[0-9.]+ ms\]$", line):
                 return when
-            print(line, file=sys.stderr)
+            assert not re.search(r" (error|warning) ", line), line
 
     def finish(self):
         assert self.server.served() == self.pair.fingerprint
