@@ -275,8 +275,8 @@ static bool key_fits(struct reader *r, const char *name)
 	} else if (!*name) {
 		complain(r, "the '=' has no key before it; write KEY = VALUE");
 	} else if (strlen(name) > INI_KEY_MAX) {
-		complain(r, "%.16s...: the name of the key has more than %d bytes; no key's has",
-			 name, INI_KEY_MAX);
+		complain(r, "%s: the name of the key has more than %d bytes; no key's has", name,
+			 INI_KEY_MAX);
 	} else {
 		return true;
 	}

@@ -218,11 +218,27 @@ static int check_path(const char *value, struct str *why)
 	return -EINVAL;
 }
 
-/* Opens it to see that it can be read, and that a person did not put the secret itself here. */
-static int check_secret(const char *value, struct str *why)
+/* Looks first, and opens regular files only: opening some devices has effects. */
+static int try_open(const char *path)
 {
 	struct stat st;
 	int fd;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+/* The file must be readable, and the value must not be the secret itself. */
+static int check_secret(const char *value, struct str *why)
+{
+	int r;
 
 	if (*value != '/') {
 		str_add(why,
@@ -230,20 +246,14 @@ static int check_secret(const char *value, struct str *why)
 			"can read, and the path of that file here");
 		return -EINVAL;
 	}
-	fd = open(value, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0) {
-		str_addf(why, "%s cannot be read: %s; %s", value, strerror(errno),
-			 errno == ENOENT ? "create it, or correct the path"
-					 : "let the user that hotcertd runs as read it");
-		return -EINVAL;
-	}
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-		close(fd);
-		return 0;
-	}
-	close(fd);
-	str_addf(why, "%s is not a regular file; write the secret into one", value);
-	return -EINVAL;
+	r = try_open(value);
+	if (r == -EINVAL)
+		str_addf(why, "%s is not a regular file; write the secret into one", value);
+	else if (r < 0)
+		str_addf(why, "%s cannot be read: %s; %s", value, strerror(-r),
+			 r == -ENOENT ? "create it, or correct the path"
+				      : "let the user that hotcertd runs as read it");
+	return r < 0 ? -EINVAL : 0;
 }
 
 static int check_choice(const struct hc_option *option, const char *value, struct str *why)
@@ -309,6 +319,8 @@ bool option_next_word(const char **cursor, char *buf)
 
 	while (*p == ',' || isspace((unsigned char)*p))
 		p++;
+	if (!*p)
+		return false;
 	for (; *p && *p != ',' && *p != '\n'; p++) {
 		if (p[0] == '\\' && p[1] == ',')
 			p++;
@@ -318,5 +330,5 @@ bool option_next_word(const char **cursor, char *buf)
 		out--;
 	*out = '\0';
 	*cursor = p;
-	return out > buf;
+	return true;
 }

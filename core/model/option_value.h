@@ -24,8 +24,9 @@ const char *option_type_name(int32_t type);
 
 /*
  * Walks over a list: words separated by a comma or '\n', white space around them removed, empty
- * ones passed over, "\," a comma in a word. Puts the next word into buf, which is as large as the
- * list, and returns true; false at its end. *cursor begins at the list.
+ * ones passed over, "\," a comma in a word. Puts the next word into buf and returns true; at the
+ * end returns false and leaves buf alone, so that all words with their NULs fit into the size of
+ * the list. *cursor begins at the list.
  */
 bool option_next_word(const char **cursor, char *buf);
 

@@ -1,6 +1,7 @@
 /*
  * Values as a person writes them: numbers, durations, percentages
  */
+#include "model/option_value.h"
 #include "model/options.h"
 
 #include <setjmp.h>
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 struct case_ {
@@ -158,12 +160,36 @@ static void other_types_are_no_numbers(void **state)
 	CHECK(990, cases);
 }
 
+/* The words fit exactly into the memory of the list: the sanitizer sees one byte more. */
+static void words_need_no_more_than_the_list(void **state)
+{
+	static const char *const lists[] = {"", "a", "a,", ",,a, b\\,c ,\n d", "ab,cd,ef", " , "};
+	static const size_t counts[] = {0, 1, 1, 3, 3, 0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		const char *cursor = lists[i];
+		char *buf = malloc(strlen(lists[i]) + 1), *at = buf;
+		size_t n = 0;
+
+		assert_non_null(buf);
+		for (; option_next_word(&cursor, at); n++)
+			at += strlen(at) + 1;
+		assert_int_equal(n, counts[i]);
+		free(buf);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(booleans),  cmocka_unit_test(integers),
-		cmocka_unit_test(durations), cmocka_unit_test(percentages),
-		cmocka_unit_test(shares),    cmocka_unit_test(other_types_are_no_numbers),
+		cmocka_unit_test(booleans),
+		cmocka_unit_test(integers),
+		cmocka_unit_test(durations),
+		cmocka_unit_test(percentages),
+		cmocka_unit_test(shares),
+		cmocka_unit_test(other_types_are_no_numbers),
+		cmocka_unit_test(words_need_no_more_than_the_list),
 	};
 
 	return cmocka_run_group_tests_name("option values", tests, NULL, NULL);
