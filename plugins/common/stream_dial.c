@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "common/resolve.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -45,7 +46,7 @@ static void close_attempt(struct dial *d)
 /* Remembers why an address did not work, with the literal where addr has a name. */
 static void set_error(struct dial *d, int error, const struct addrinfo *ai)
 {
-	char literal[NI_MAXHOST] = "";
+	char literal[INET6_ADDRSTRLEN + 32] = "";
 
 	if (ai && ai->ai_family != AF_UNIX)
 		getnameinfo(ai->ai_addr, ai->ai_addrlen, literal, sizeof(literal), NULL, 0,

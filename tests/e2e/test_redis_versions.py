@@ -106,7 +106,7 @@ def test_ok_and_no_handshake_any_more(hotcertd, resp, ca, tls):
     (b"-SOMETHING new\r\n", "retry", "SOMETHING new"),
     (b"-ERR " + b"x" * 5000 + b"\r\n", "failed", "x" * 100),
     (b"+OK but not quite\r\n", "ok", "serves"),
-])
+], ids=["loading", "busy", "masterdown", "noperm", "unknown-command", "no-tls", "new-code", "long", "other-words"])
 def test_what_config_set_may_say(hotcertd, resp, ca, tls, reply, state, says):
     start(hotcertd, tls, resp)
 
@@ -152,7 +152,7 @@ def test_the_first_word_is_an_error_and_the_last(hotcertd, resp, ca, tls):
     ([b"+" + b"x" * 65536] * 20, "larger than 1 MiB"),
     ([b"$1000000000\r\n"] + [b"x" * 65536] * 20, "larger than 1 MiB"),
     (b"*1\r\n" * 12, "Redis protocol"),
-])
+], ids=["hang", "close", "http", "resp3", "huge-array", "too-many", "partial", "endless-line", "endless-bulk", "deep"])
 def test_faults_of_the_protocol(hotcertd, resp, ca, tls, where, fault, says):
     resp.script[where] = fault
     start(hotcertd, tls, resp)
