@@ -18,12 +18,14 @@ struct style text_style(void)
 {
 	const char *no_color = getenv("NO_COLOR");
 	const char *term = getenv("TERM");
-	struct style style = {.columns = COLUMNS_DEFAULT};
+	struct style style = {.columns = SIZE_MAX}; /* a file or a pipe: for grep(1), not wrapped */
 	struct winsize size;
 
 	style.terminal = isatty(STDOUT_FILENO);
 	style.colour =
 		style.terminal && !(no_color && *no_color) && !(term && strcmp(term, "dumb") == 0);
+	if (style.terminal)
+		style.columns = COLUMNS_DEFAULT;
 	if (style.terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col)
 		style.columns = size.ws_col < COLUMNS_MIN ? COLUMNS_MIN : size.ws_col;
 	return style;

@@ -196,6 +196,10 @@ int service_start(struct service *s, struct loop *loop, const struct config_sour
 	const struct config_daemon *daemon;
 
 	*s = (struct service){.magic = SERVICE_MAGIC, .loop = loop, .lock_fd = -1};
+	if (add_watchers(s) < 0) { /* first: a signal that comes meanwhile waits for the loop */
+		log_error("cannot start: out of memory");
+		return -1;
+	}
 	if (load(s, source) < 0)
 		return -1;
 	daemon = &s->engine->generation->config->daemon;
@@ -203,13 +207,7 @@ int service_start(struct service *s, struct loop *loop, const struct config_sour
 		return -1;
 	if (open_control(s, daemon->runtime_dir) < 0)
 		return -1;
-	if (add_watchers(s) < 0) {
-		log_error("cannot start: out of memory");
-		return -1;
-	}
-	log_notice("hotcertd %s started: %zu watches, %zu instances, control socket %s", HC_VERSION,
-		   s->engine->generation->config->n_watches,
-		   s->engine->generation->config->n_instances, s->control->path);
+	log_notice("hotcertd %s started; control socket %s", HC_VERSION, s->control->path);
 	return 0;
 }
 

@@ -219,7 +219,9 @@ void status_line(const struct engine *e, struct str *line)
 		n_bad += g->runners[i]->state != RUNNER_OK;
 	if (n_bad)
 		(void)engine_all_ok(e, why, sizeof(why));
-	str_addf(line, "%zu watches, %zu instances", g->config->n_watches, g->config->n_instances);
+	str_addf(line, "%zu watch%s, %zu instance%s", g->config->n_watches,
+		 g->config->n_watches == 1 ? "" : "es", g->config->n_instances,
+		 g->config->n_instances == 1 ? "" : "s");
 	if (n_bad)
 		str_addf(line, ", %zu not ok: %s", n_bad, why);
 	else

@@ -42,7 +42,7 @@ static char *help_of(const struct hc_option *option)
 {
 	struct str help = {0};
 
-	str_add(&help, option->help);
+	str_add(&help, option->help ? option->help : "");
 	if (option->type == HC_OPT_CHOICE && option->choices) {
 		str_add(&help, " (");
 		for (const char *p = option->choices; *p; p++)
