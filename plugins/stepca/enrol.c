@@ -20,7 +20,7 @@
 
 enum {
 	SECRET_MAX = 16384,
-	PAGES_MAX = 1000,
+	PAGES_MAX = 100, /* of 100 provisioners */
 };
 
 static void wipe_free(char *secret)
