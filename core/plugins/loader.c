@@ -2,6 +2,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/option_value.h"
+#include "plugins/elf.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -95,9 +97,11 @@ static int check_file(const char *dir, const char *path, struct stat *st, char *
 		return refuse(why, why_size, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st->st_mode))
 		return refuse(why, why_size, "%s is not a regular file", path);
-	if (check_owner(dir, &dir_st, why, why_size))
+	if (check_owner(dir, &dir_st, why, why_size) || check_owner(path, st, why, why_size))
 		return 1;
-	return check_owner(path, st, why, why_size);
+	if (!elf_is_whole(path))
+		return refuse(why, why_size, "%s is cut short; install it again", path);
+	return 0;
 }
 
 static const struct hc_plugin *open_object(const char *path, char *why, size_t why_size)
@@ -135,6 +139,50 @@ static int check_operations(const char *path, const char *name, const struct hc_
 	return 0;
 }
 
+static const struct hc_action *action_at(const struct hc_plugin *d, uint32_t i)
+{
+	const char *first = (const char *)d->actions;
+
+	return (const struct hc_action *)(const void *)(first + (size_t)i * d->action_size);
+}
+
+/* What the author of a table may have forgotten, or what came with a later minor version. */
+static const char *fault_of_option(const struct hc_option *o)
+{
+	if (!o->name || !*o->name)
+		return "has no name";
+	if (!o->help)
+		return "has no help";
+	if (o->type == HC_OPT_CHOICE && !o->choices)
+		return "has no choices";
+	return option_type_name(o->type) ? NULL : "has a type that this hotcertd does not know";
+}
+
+static int check_options(const char *path, const struct hc_plugin *d, char *why, size_t why_size)
+{
+	const struct option_table table = {d->options, d->n_options, d->option_size};
+
+	for (uint32_t i = 0; i < d->n_options; i++) {
+		const char *fault = fault_of_option(option_table_get(&table, i));
+
+		if (fault)
+			return refuse(why, why_size, "%s: option %u %s", path, i + 1, fault);
+	}
+	return 0;
+}
+
+static int check_actions(const char *path, const struct hc_plugin *d, char *why, size_t why_size)
+{
+	for (uint32_t i = 0; i < d->n_actions; i++) {
+		const struct hc_action *a = action_at(d, i);
+
+		if (!a->name || !a->help)
+			return refuse(why, why_size, "%s: action %u has no %s", path, i + 1,
+				      a->name ? "help" : "name");
+	}
+	return 0;
+}
+
 static int check_tables(const char *path, const struct hc_plugin *d, char *why, size_t why_size)
 {
 	if (d->n_options &&
@@ -143,7 +191,7 @@ static int check_tables(const char *path, const struct hc_plugin *d, char *why, 
 	if (d->n_actions &&
 	    (!d->actions || d->n_actions > TABLE_MAX || d->action_size < ACTION_SIZE_MIN))
 		return refuse(why, why_size, "%s has a broken action table; rebuild it", path);
-	return 0;
+	return check_options(path, d, why, why_size) || check_actions(path, d, why, why_size);
 }
 
 /* Copies what both sides know into desc, which is zeroed, and checks the copy. */
@@ -217,10 +265,7 @@ bool loader_is_stale(const struct plugin *plugin)
 
 const struct hc_action *plugin_action(const struct plugin *plugin, uint32_t i)
 {
-	const char *first = (const char *)plugin->desc.actions;
-
-	return (const struct hc_action *)(const void *)(first +
-							(size_t)i * plugin->desc.action_size);
+	return action_at(&plugin->desc, i);
 }
 
 const struct hc_action *plugin_action_find(const struct plugin *plugin, const char *name)

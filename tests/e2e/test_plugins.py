@@ -60,9 +60,9 @@ def of_somebody_else(folder):
 
 
 UNLOADABLE = {
-    "not-there": ("nowhere", None, "No such file"),
+    "not-there": ("nowhere", None, "there is no "),
     "not-elf": ("bad", not_elf, "bad.so"),
-    "truncated": ("bad", truncated_elf, "bad.so"),
+    "truncated": ("bad", truncated_elf, "cut short"),
     "empty": ("bad", empty, "bad.so"),
     "directory": ("bad", directory, "bad.so"),
     "group-writable": ("bad", group_writable, "writable"),
@@ -73,9 +73,12 @@ UNLOADABLE = {
     "wrong-major": ("bad_major", None, "2"),
     "short-struct": ("bad_short", None, "bad_short.so"),
     "missing-operation": ("bad_operation", None, "apply"),
+    "option-without-help": ("bad_options", None, "option 2 has no help"),
+    "option-of-unknown-type": ("bad_type", None, "does not know"),
     "wrong-name": ("bad_name", None, "somebody_else"),
 }
-FAKES = ["probe", "bad_symbol", "bad_undefined", "bad_major", "bad_short", "bad_operation", "bad_name"]
+FAKES = ["probe", "bad_symbol", "bad_undefined", "bad_major", "bad_short", "bad_operation", "bad_name",
+         "bad_options", "bad_type"]
 
 
 @pytest.mark.parametrize("case", UNLOADABLE)
@@ -139,8 +142,8 @@ def test_a_changed_plugin_file_is_noticed_at_reload(daemon):
 
 # ---- behaviour ----
 
-def misbehave(daemon, how, more=""):
-    daemon.conf("50-bad", f"[probe bad]\nwatch = redis\nbehave = {how}\ntimeout = 200ms\nretry_min = 50ms\n"
+def misbehave(daemon, how, more="", timeout="200ms"):
+    daemon.conf("50-bad", f"[probe bad]\nwatch = redis\nbehave = {how}\ntimeout = {timeout}\nretry_min = 50ms\n"
                           f"retry_max = 100ms\n{more}\n")
     return daemon.start()
 
@@ -155,7 +158,7 @@ def still_works(daemon, probe, ca, tls):
 
 @pytest.mark.parametrize("how", ["ok", "timer", "alarm", "io", "thread", "child"])
 def test_a_job_may_end_in_any_way_the_host_offers(daemon, probe, ca, tls, how):
-    misbehave(daemon, how, "timeout = 10s")
+    misbehave(daemon, how, timeout="10s")
     for _ in range(3):
         still_works(daemon, probe, ca, tls)
         daemon.wait_instance("probe:bad", "ok")
@@ -164,7 +167,7 @@ def test_a_job_may_end_in_any_way_the_host_offers(daemon, probe, ca, tls, how):
         daemon.wait_log("probe:bad.*hello from the child")
 
 
-@pytest.mark.parametrize("how", ["never", "late"])
+@pytest.mark.parametrize("how", ["never", "late", "confess"])
 def test_a_job_past_its_deadline_is_cancelled_and_tried_again(daemon, probe, ca, tls, how):
     misbehave(daemon, how)
     daemon.wait_log("job cancelled")
@@ -172,6 +175,7 @@ def test_a_job_past_its_deadline_is_cancelled_and_tried_again(daemon, probe, ca,
     daemon.wait_log("job cancelled", since=mark)
     bad = daemon.instance("probe:bad")
     assert bad["state"] in ("retry", "running") and bad["attempts"] >= 1, bad
+    assert ("the target was slow" if how == "confess" else "200 ms") in bad["message"], bad
     still_works(daemon, probe, ca, tls)
 
 
@@ -214,9 +218,9 @@ def test_attempts_and_backoff_survive_a_restart(daemon, tmp_path):
     before = daemon.wait_instance("probe:bad", "retry")
     daemon.restart()
     after = daemon.wait_instance("probe:bad", "retry")
-    assert (after["attempts"], after["retry_at"]) == (before["attempts"], before["retry_at"])
+    assert after["attempts"] == before["attempts"] and abs(after["retry_at"] - before["retry_at"]) < 1000
     assert daemon.ctl("retry", "probe:bad")[0] == 0
-    wait.until(lambda: daemon.instance("probe:bad")["attempts"] == before["attempts"] + 1, "one more attempt")
+    wait.until(lambda: "still there" in daemon.instance("probe:bad")["message"], "one more attempt")
 
 
 def test_percent_signs(daemon, probe, ca, tls):

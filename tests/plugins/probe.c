@@ -28,6 +28,7 @@ struct probe {
 	const char *record;
 	unsigned applied;
 	hc_job job;	 /* that something else will end */
+	hc_job late;	 /* that was cancelled, and will be ended all the same */
 	hc_timer *timer; /* ends job */
 	hc_alarm *alarm; /* the same on the wall clock */
 	int fds[2];	 /* a pipe, made when it is needed: the same by a descriptor */
@@ -39,13 +40,16 @@ static const struct hc_option options[] = {
 	{.name = "behave",
 	 .type = HC_OPT_CHOICE,
 	 .def = "ok",
-	 .choices =
-		 "ok timer alarm io thread child never twice late error retry failed percent spin "
-		 "unless leave",
+	 .choices = "ok timer alarm io thread child never twice late confess error retry "
+		    "failed percent spin unless leave",
 	 .help = "What apply() does: ok ends the job inside of it"},
 	{.name = "delay", .type = HC_OPT_DURATION, .def = "50ms", .help = "For timer, alarm, late"},
 	{.name = "unless", .type = HC_OPT_PATH, .help = "For unless: retry while this exists"},
-	{.name = "create", .type = HC_OPT_CHOICE, .def = "ok", .choices = "ok fail invalid"},
+	{.name = "create",
+	 .type = HC_OPT_CHOICE,
+	 .def = "ok",
+	 .choices = "ok fail invalid",
+	 .help = "What create() does"},
 	{.name = "password_file", .type = HC_OPT_SECRET, .help = "Read at create()"},
 	{.name = "number", .type = HC_OPT_INTEGER, .def = "1", .help = "Anything"},
 	{.name = "flag", .type = HC_OPT_BOOL, .def = "no", .help = "Anything"},
@@ -65,7 +69,7 @@ static void end_job(void *data)
 {
 	struct probe *p = data;
 
-	p->host->job_done(p->job, HC_OK, "done, later");
+	p->host->job_done(p->late ? p->late : p->job, HC_OK, "done, later");
 }
 
 static void end_job_io(void *data, uint32_t events)
@@ -212,7 +216,7 @@ static int32_t behave(struct probe *p, const char *how)
 {
 	int64_t delay_ms = p->host->opt_int(p->ctx, "delay");
 
-	if (strcmp(how, "never") == 0 || strcmp(how, "late") == 0)
+	if (strcmp(how, "never") == 0 || strcmp(how, "late") == 0 || strcmp(how, "confess") == 0)
 		return 0;
 	if (strcmp(how, "timer") == 0)
 		p->host->timer_set(p->timer, delay_ms);
@@ -240,17 +244,18 @@ static int32_t apply(void *instance, const struct hc_snapshot *snapshot, hc_job 
 	return behave(p, p->host->opt_string(p->ctx, "behave"));
 }
 
-/* A late plugin ends its job after it was told to drop it. */
+/* One says why it was slow, a late one ends its job after all has been said. */
 static void cancel(void *instance, hc_job job)
 {
 	struct probe *p = instance;
+	const char *how = p->host->opt_string(p->ctx, "behave");
 
 	p->host->log(p->ctx, HC_LOG_NOTICE, "job cancelled");
-	if (strcmp(p->host->opt_string(p->ctx, "behave"), "late") != 0)
-		return;
-	p->job = job;
-	p->host->timer_set(p->timer, p->host->opt_int(p->ctx, "delay"));
-	p->host->job_done(job, HC_OK, "done, inside cancel");
+	p->late = strcmp(how, "late") == 0 ? job : 0;
+	if (strcmp(how, "confess") == 0)
+		p->host->job_done(job, HC_RETRY, "the target was slow");
+	else if (p->late)
+		p->host->timer_set(p->timer, p->host->opt_int(p->ctx, "delay"));
 }
 
 static int32_t action(void *instance, const char *name, uint32_t argc, const char *const *argv,
