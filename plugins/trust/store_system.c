@@ -106,23 +106,37 @@ static void note_others(struct inventory *inventory, const struct name_parts *pa
 			inventory->list[i].flags |= STORE_OTHERS;
 }
 
-static int note_anchor(const struct store *store, const struct family *family, const char *name,
-		       struct inventory *inventory)
+/* A file of ours; `gone` where a change that takes it out was cut short. */
+static int note_ours(const struct store *store, const struct family *family, const char *name,
+		     bool gone, const struct name_parts *parts, struct inventory *inventory)
 {
-	struct name_parts parts;
 	uint8_t content[32];
 	char path[PATH_MAX];
 
+	if (gone)
+		return note_damaged(name, parts, inventory);
+	content_of(system_path(store, family->anchors, name, path), content);
+	if (memcmp(content, parts->fingerprint, sizeof(parts->fingerprint)) != 0)
+		return note_damaged(name, parts, inventory);
+	return inventory_own(inventory, content, name);
+}
+
+static int note_anchor(const struct store *store, const struct family *family, const char *file,
+		       struct inventory *inventory)
+{
+	size_t len = strlen(file), cut = strlen(SYSTEM_GONE);
+	bool gone = len > cut && strcmp(file + len - cut, SYSTEM_GONE) == 0;
+	struct name_parts parts;
+	char name[NAME_MAX + 1];
+
+	snprintf(name, sizeof(name), "%.*s", (int)(gone ? len - cut : len), file);
 	if (!name_parse(name, family->suffix, &parts))
 		return 0;
-	if (!name_is_of(&parts, store->env->instance)) {
+	if (name_is_of(&parts, store->env->instance))
+		return note_ours(store, family, name, gone, &parts, inventory);
+	if (!gone)
 		note_others(inventory, &parts);
-		return 0;
-	}
-	content_of(system_path(store, family->anchors, name, path), content);
-	if (memcmp(content, parts.fingerprint, sizeof(parts.fingerprint)) != 0)
-		return note_damaged(name, &parts, inventory);
-	return inventory_own(inventory, content, name);
+	return 0;
 }
 
 static int look_at_anchors(const struct store *store, const struct family *family,

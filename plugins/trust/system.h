@@ -7,9 +7,16 @@
 #include <limits.h>
 
 #include "common/tail.h"
+#include "trust/links.h"
 #include "trust/store.h"
 
 #define SYSTEM_MAGIC 0x73797374u
+
+/*
+ * Added to the name of a file that is being taken out: programs do not see it any more, but we do,
+ * until all is done. A crash in between is so made good by the next job.
+ */
+#define SYSTEM_GONE ".gone"
 
 struct family {
 	const char *name;
@@ -18,7 +25,7 @@ struct family {
 	const char *update;	 /* the program that builds the rest */
 	const char *root_option; /* how that is told to work below another root directory */
 	const char *bundle;	 /* a file with all roots that it builds */
-	const char *links; /* a directory with links into anchors that it does not tidy; or NULL */
+	const char *links;	 /* a directory of hash links that it does not tidy; or NULL */
 };
 
 struct system {
@@ -28,12 +35,12 @@ struct system {
 	/* The change under way. */
 	const struct family *family;
 	struct inventory *inventory;
-	bool removed;	 /* something was taken out */
 	int lock;	 /* the directory with the roots, locked; -1: not */
 	hc_timer *timer; /* until the lock is tried again */
 	hc_child *child;
 	const char *program; /* that runs as child */
 	void (*next)(struct system *sys);
+	struct links released; /* rows of links to be tidied when it has ended */
 	struct tail tail;
 };
 
@@ -47,6 +54,11 @@ const char *system_path(const struct store *store, const char *dir, const char *
 /* Marks what is live. 0, also where there is no such file yet, or a negative errno. */
 int system_look_at_bundle(const struct store *store, const struct family *family,
 			  struct inventory *inventory);
+
+/* Does to the files what is marked, before the program runs. 0 or a negative errno. */
+int system_files_write(struct system *sys);
+/* Removes what was kept for the time of the change. */
+void system_files_settle(struct system *sys);
 
 /* The operation of store_type, and the end of one that is under way. */
 void system_change(struct store *store, struct inventory *inventory);

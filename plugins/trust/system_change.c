@@ -24,6 +24,7 @@ void system_change_finish(struct system *sys)
 	host->child_kill(sys->child);
 	if (sys->lock >= 0)
 		close(sys->lock);
+	links_finish(&sys->released);
 	sys->timer = NULL;
 	sys->child = NULL;
 	sys->lock = -1;
@@ -46,30 +47,9 @@ static void change_done(struct system *sys, int32_t status, const char *format, 
 	env->done(env->data, status, text);
 }
 
-/* Looks again: the program's exit code proves little. */
-static void verify(struct system *sys)
+static void settle(struct system *sys)
 {
-	struct inventory *inventory = sys->inventory;
-	int r;
-
-	for (size_t i = 0; i < inventory->n; i++)
-		inventory->list[i].flags &= ~(unsigned)STORE_LIVE;
-	r = system_look_at_bundle(&sys->store, sys->family, inventory);
-	if (r < 0) {
-		change_done(sys, HC_RETRY, "cannot read %s%s: %s", sys->store.env->sysroot,
-			    sys->family->bundle, strerror(-r));
-		return;
-	}
-	for (size_t i = 0; i < inventory->n; i++) {
-		const struct entry *entry = &inventory->list[i];
-
-		if (entry->todo != TODO_INSTALL || (entry->flags & STORE_LIVE))
-			continue;
-		change_done(sys, HC_RETRY, "%s ended well, but %s is not in %s%s",
-			    sys->family->update, entry->root->subject, sys->store.env->sysroot,
-			    sys->family->bundle);
-		return;
-	}
+	system_files_settle(sys);
 	change_done(sys, HC_OK, "%s", "");
 }
 
@@ -97,8 +77,13 @@ static void on_exit_code(void *data, int32_t code)
 			    code < 0 ? -code : code, *last ? ": " : "", last);
 }
 
+/*
+ * Runs a program, then next. It inherits the lock: where this daemon is killed the program goes on,
+ * and whoever comes next must wait for its end.
+ */
 static void start(struct system *sys, const char *const *argv, void (*next)(struct system *sys))
 {
+	const struct store_env *env = sys->store.env;
 	struct hc_spawn spawn = {
 		.size = sizeof(spawn),
 		.argv = argv,
@@ -111,28 +96,63 @@ static void start(struct system *sys, const char *const *argv, void (*next)(stru
 	sys->program = argv[0];
 	sys->next = next;
 	sys->tail.n = 0;
-	r = sys->store.env->host->spawn(sys->store.env->ctx, &spawn, &sys->child);
+	fcntl(sys->lock, F_SETFD, 0);
+	r = env->host->spawn(env->ctx, &spawn, &sys->child);
+	fcntl(sys->lock, F_SETFD, FD_CLOEXEC);
 	if (r < 0)
-		change_done(sys, store_status(r), "cannot run %s: %s", sys->program, strerror(-r));
+		change_done(sys, store_status(r), "cannot run %s: %s", argv[0], strerror(-r));
 }
 
 /*
- * Debian's program leaves the hash link of a root that has gone. It leads nowhere and OpenSSL,
- * which looks for HASH.0, HASH.1 and so on until one is missing (X509_LOOKUP_hash_dir(3)), then
- * finds no other root of the same name. Its option --fresh would tidy up, but takes all links away
- * for a while.
+ * Where others have a root in the store that we have just taken out, it has no hash link of its
+ * own: of equal certificates OpenSSL's program links one. Now it links the other.
  */
-static void tidy_links(struct system *sys)
+static void rehash(struct system *sys)
 {
 	char links[PATH_MAX];
 	const char *argv[] = {"openssl", "rehash", NULL, NULL};
 
-	if (!sys->removed || !sys->family->links) {
-		verify(sys);
+	argv[2] = system_path(&sys->store, sys->family->links, "", links);
+	start(sys, argv, settle);
+}
+
+static bool is_there_from_others(const struct inventory *inventory)
+{
+	for (size_t i = 0; i < inventory->n; i++)
+		if (inventory->list[i].todo == TODO_REMOVE &&
+		    (inventory->list[i].flags & STORE_LIVE))
+			return true;
+	return false;
+}
+
+/* Looks again: the program's exit code proves little. */
+static void verify(struct system *sys)
+{
+	struct inventory *inventory = sys->inventory;
+	int r;
+
+	for (size_t i = 0; i < inventory->n; i++)
+		inventory->list[i].flags &= ~(unsigned)STORE_LIVE;
+	r = system_look_at_bundle(&sys->store, sys->family, inventory);
+	if (r < 0) {
+		change_done(sys, HC_RETRY, "cannot read %s%s: %s", sys->store.env->sysroot,
+			    sys->family->bundle, strerror(-r));
 		return;
 	}
-	argv[2] = system_path(&sys->store, sys->family->links, "", links);
-	start(sys, argv, verify);
+	for (size_t i = 0; i < inventory->n; i++) {
+		const struct entry *entry = &inventory->list[i];
+
+		if (entry->todo != TODO_INSTALL || (entry->flags & STORE_LIVE))
+			continue;
+		change_done(sys, HC_RETRY, "%s ended well, but %s is not in %s%s",
+			    sys->family->update, entry->root->subject, sys->store.env->sysroot,
+			    sys->family->bundle);
+		return;
+	}
+	if (is_there_from_others(inventory) && sys->family->links)
+		rehash(sys);
+	else
+		settle(sys);
 }
 
 static void update(struct system *sys)
@@ -144,66 +164,19 @@ static void update(struct system *sys)
 		argv[1] = sys->family->root_option;
 		argv[2] = root;
 	}
-	start(sys, argv, tidy_links);
-}
-
-static int install(struct system *sys, const struct entry *entry)
-{
-	const struct store_env *env = sys->store.env;
-	char name[NAME_FILE], path[PATH_MAX];
-	struct hc_replace replace = {
-		.size = sizeof(replace),
-		.data = entry->root->pem,
-		.len = strlen(entry->root->pem),
-		.mode = 0644,
-		.uid = (uint32_t)-1,
-		.gid = (uint32_t)-1,
-	};
-
-	name_file(env->instance, entry->fingerprint, entry->root->label, sys->family->suffix, name);
-	replace.path = system_path(&sys->store, sys->family->anchors,
-				   entry->name ? entry->name : name, path);
-	return env->host->replace(env->ctx, &replace);
-}
-
-/* Takes out our file and the link to it that Debian's program would leave. */
-static int take_out(struct system *sys, const struct entry *entry)
-{
-	size_t len = strlen(entry->name) - strlen(sys->family->suffix);
-	char path[PATH_MAX], link[NAME_FILE];
-
-	system_path(&sys->store, sys->family->anchors, entry->name, path);
-	if (unlink(path) < 0 && errno != ENOENT)
-		return -errno;
-	sys->removed = true;
-	if (!sys->family->links)
-		return 0;
-	snprintf(link, sizeof(link), "%.*s.pem", (int)len, entry->name);
-	system_path(&sys->store, sys->family->links, link, path);
-	return unlink(path) < 0 && errno != ENOENT ? -errno : 0;
+	start(sys, argv, verify);
 }
 
 static void write_files(struct system *sys)
 {
-	struct inventory *inventory = sys->inventory;
+	int r = system_files_write(sys);
 
-	sys->removed = false;
-	for (size_t i = 0; i < inventory->n; i++) {
-		struct entry *entry = &inventory->list[i];
-		int r = 0;
-
-		if (entry->todo == TODO_INSTALL)
-			r = install(sys, entry);
-		else if (entry->todo == TODO_REMOVE)
-			r = take_out(sys, entry);
-		if (r < 0) {
-			change_done(sys, store_status(r), "cannot write to %s%s: %s%s",
-				    sys->store.env->sysroot, sys->family->anchors, strerror(-r),
-				    store_hint(r));
-			return;
-		}
-	}
-	update(sys);
+	if (r == 0)
+		update(sys);
+	else
+		change_done(sys, store_status(r), "cannot write to %s%s: %s%s",
+			    sys->store.env->sysroot, sys->family->anchors, strerror(-r),
+			    store_hint(r));
 }
 
 /*

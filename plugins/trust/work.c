@@ -109,7 +109,9 @@ static void job_ok(struct trust *t)
 {
 	size_t roots = t->roots.n, stores = t->n_stores;
 
-	if (t->uninstall)
+	if (t->uninstall && !t->n_removed)
+		t->host->job_done(t->job, HC_OK, "nothing is installed: uninstalled by hand");
+	else if (t->uninstall)
 		t->host->job_done(t->job, HC_OK, "uninstalled: %zu removed from %zu store%s",
 				  t->n_removed, stores, plural(stores));
 	else if (t->n_installed || t->n_removed)
