@@ -5,7 +5,7 @@
 #define HC_EXEC_WORDS_H
 
 /*
- * Splits a line at blanks and line ends. 'single quotes' keep everything, "double quotes" know \"
+ * Splits a line at blanks. 'single quotes' keep everything, "double quotes" know \"
  * and
  * \\, a backslash elsewhere takes the next character as it is, as in sh(1); nothing is expanded. An
  * unquoted word that only a shell understands (| && > and the like) is refused, lest it be passed
