@@ -218,6 +218,11 @@ static void compares(void **state)
 		assert_false(config_watch_equal(&first->watches[1], &config->watches[1]));
 		assert_false(config_instance_equal(&first->instances[0], &config->instances[0]));
 	}
+	scratch_write("a.conf", WATCH "[redis w]\na = 1\nb = 2\nwatch = v\n"
+				      "[watch v]\ndirectory = /v\nca = v\n");
+	must_load();
+	assert_true(config_watch_equal(&first->watches[0], &config->watches[0]));
+	assert_false(config_instance_equal(&first->instances[0], &config->instances[0]));
 	config_destroy(first);
 }
 

@@ -86,11 +86,21 @@ static void has_priorities_under_the_journal(void **state)
 
 static void is_not_the_journal_where_stderr_was_redirected(void **state)
 {
+	const char *text;
+	char stream[64];
+	struct stat st;
+
 	(void)state;
-	setenv("JOURNAL_STREAM", "1:2", 1);
 	capture();
+	SCRATCH_MUST(fstat(STDERR_FILENO, &st) == 0);
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino + 1);
+	setenv("JOURNAL_STREAM", stream, 1);
 	log_error("one");
-	assert_non_null(strstr(captured(), " error one\n"));
+	setenv("JOURNAL_STREAM", "nonsense", 1);
+	log_error("two");
+	text = captured();
+	assert_non_null(strstr(text, " error one\n"));
+	assert_non_null(strstr(text, " error two\n"));
 }
 
 static void heeds_the_level(void **state)
