@@ -29,6 +29,7 @@ class Bench:
 
     def __init__(self, folder, quick):
         self.folder = folder
+        self.pairs = folder / "pairs"  # see scale.make_directories()
         self.quick = quick
         self.rounds = 40 if quick else 400
         self.plugin_dir = hotcertd.copy_plugins(folder / "plugins", hotcertd.plugin_files())

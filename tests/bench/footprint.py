@@ -10,7 +10,7 @@ from lib import wait
 from lib.hotcertd import Hotcertd
 from lib.redis_server import RedisServer
 from report import Row
-from scale import further_watches, make_directories
+from scale import make_directories, watches
 
 STACK = """
 [stepca redis]
@@ -62,11 +62,11 @@ def memory(bench):
     """Yields the rows of private memory: with one watch, and for each further one."""
     counts = [1, 1001] if bench.quick else [1, 1001, 10001]
     used = {}
-    make_directories(bench, counts[-1] - 1)
+    make_directories(bench, bench.pairs, counts[-1] - 1)
     with contextlib.ExitStack() as stack:
         hotcertd = stack_of_all(bench, "memory", stack)
         for n in counts:
-            hotcertd.conf("more", further_watches(bench, n - 1))
+            hotcertd.conf("more", watches(bench.pairs, n - 1))
             hotcertd.start()
             used[n] = private_kib(hotcertd)
             hotcertd.stop()

@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import pathlib
 import random
 import signal
 import subprocess
+import tempfile
 import time
 
 from contender import CERT, KEY, PROGRAMS, WATCH
@@ -15,19 +17,19 @@ from report import Row, time_text, within
 KEYS_MADE = 50
 
 
-def make_directories(bench, n):
-    """bench.folder/pairs/0 and up, each with a pair; there are KEYS_MADE different ones."""
+def make_directories(bench, folder, n):
+    """folder/0 and up, each with a pair; there are KEYS_MADE different ones."""
     pairs = bench.new_keys(KEYS_MADE)
     for i in range(n):
-        place = bench.folder / "pairs" / str(i)
+        place = folder / str(i)
         if not place.exists():
             place.mkdir(parents=True)
             (place / KEY).write_bytes(pairs[i % KEYS_MADE].key_pem)
             (place / CERT).write_bytes(pairs[i % KEYS_MADE].cert_pem)
 
 
-def further_watches(bench, n, instance=""):
-    return "".join(WATCH.format(name=f"w{i}", directory=bench.folder / "pairs" / str(i))
+def watches(folder, n, instance=""):
+    return "".join(WATCH.format(name=f"w{i}", directory=folder / str(i))
                    + instance.format(name=f"w{i}") for i in range(n))
 
 
@@ -49,10 +51,10 @@ def until_ready(hotcertd):
 def start(bench):
     """Yields a row: from the start of the program until all has been read and applied."""
     n = 1000 if bench.quick else 10000
-    make_directories(bench, n)
+    make_directories(bench, bench.pairs, n)
     hotcertd = Hotcertd(bench.folder / "start", bench.plugin_dir)
-    hotcertd.conf("all", "[hotcert]\nready_timeout = 5m\n" + further_watches(bench, n, "[probe {name}]\n"))
-    floor = [PROGRAMS / "floor_start", bench.folder / "pairs", str(n)]
+    hotcertd.conf("all", "[hotcert]\nready_timeout = 5m\n" + watches(bench.pairs, n, "[probe {name}]\n"))
+    floor = [PROGRAMS / "floor_start", bench.pairs, str(n)]
     until_exit(floor)
     taken = [(until_exit(floor), until_ready(hotcertd)) for _ in range(3)]
     yield within(f"start with {n:,} watches of a pair each, until READY=1", *zip(*taken), 1.3)
@@ -61,8 +63,8 @@ def start(bench):
 class Storm:
     """Renames new certificates into the directories of `n` watches."""
 
-    def __init__(self, bench, n, renames):
-        self.places = [bench.folder / "pairs" / str(i) for i in range(n)]
+    def __init__(self, bench, folder, n, renames):
+        self.places = [folder / str(i) for i in range(n)]
         self.renames = renames
         self.variants = [bench.variants(i, 5) for i in range(KEYS_MADE)]
         self.last = [None] * n
@@ -98,14 +100,16 @@ def storm(bench):
     """Yields two rows: nothing lost, and how soon all is settled."""
     renames = 20000 if bench.quick else 100000
     n = 1000
-    make_directories(bench, n)
     hotcertd = Hotcertd(bench.folder / "storm", bench.plugin_dir)
     record = hotcertd.directory / "applied"
-    hotcertd.conf("all", further_watches(bench, n, "[probe {name}]\nrecord = " + f"{record}\n"))
     with contextlib.ExitStack() as stack:
+        # ext4 writes a file to disk when it is renamed over another one; a tmpfs is as fast as it goes
+        folder = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hotcert-bench.", dir="/dev/shm")))
+        make_directories(bench, folder, n)
+        hotcertd.conf("all", watches(folder, n, "[probe {name}]\nrecord = " + f"{record}\n"))
         stack.callback(hotcertd.finish)
         hotcertd.start()
-        wind = Storm(bench, n, renames)
+        wind = Storm(bench, folder, n, renames)
         begin = time.monotonic_ns()
         end = wind.blow(hotcertd.process.pid)
         assert hotcertd.sync("120s") == 0
