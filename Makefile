@@ -122,14 +122,14 @@ target = $(DESTDIR)$(call item,$(1),3)/$(notdir $(call item,$(1),2))
 subst_paths = sed -e 's|@VERSION@|$(VERSION)|g' -e 's|@prefix@|$(prefix)|g' -e 's|@includedir@|$(includedir)|g' \
 	-e 's|@plugindir@|$(plugindir)|g' -e 's|/usr/sbin/|$(sbindir)/|g' -e 's|/usr/bin/|$(bindir)/|g'
 
-$(B)/%.pc: %.pc.in Makefile
+$(B)/%.pc: %.pc.in Makefile $(B)/plugindir
 	$(Q)mkdir -p $(@D) && $(subst_paths) $< >$@
 
 # The manual's tables of keys come from the programs themselves.
 $(B)/man/%: man/% tools/fill-man $(B)/hotcertd $(PLUGIN_SO)
 	$(Q)mkdir -p $(@D) && tools/fill-man $(B)/hotcertd $(B)/plugins <$< >$@
 
-$(B)/systemd/%: systemd/% Makefile
+$(B)/systemd/%: systemd/% Makefile $(B)/plugindir
 	$(Q)mkdir -p $(@D) && $(subst_paths) $< >$@
 
 .PHONY: install uninstall
