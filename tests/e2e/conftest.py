@@ -54,6 +54,7 @@ def make_hotcertd(tmp_path, plugin_dir, build, sanitizers):
     for one in made:
         try:
             one.finish()
+            print(one.tail())  # shown where the test has failed
         except AssertionError as e:
             errors.append(str(e))
     assert not errors, "\n".join(errors)

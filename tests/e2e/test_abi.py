@@ -40,7 +40,7 @@ def test_across_minor_versions(make_hotcertd, build, ca, tls, probe, tmp_path, h
     assert call["abi_minor"] == [host == "abi-next", plugin == "abi-next"]
     assert len(files(call)["cert"]["certs"]) == 2  # the second at its stride
     assert files(call)["key"]["state"] == 0
-    assert daemon.instance("probe:redis")["status"]["text"] == "seen"
+    assert daemon.instance("probe:redis")["details"]["text"] == "seen"
     code, out = daemon.ctl("do", "probe:redis", "note", "word")
     assert code == 0 and "1 words: word" in out, out
 

@@ -63,7 +63,6 @@ ONE_LINE = {
     "key-outside": ("rescan = 5m\n", 1, "rescan", "section"),
     "no-equals": ("[hotcert]\nrescan\n", 2, "", "="),
     "no-bracket": ("[hotcert\nrescan = 5m\n", 1, "", "]"),
-    "create-invalid": ("[probe redis]\ncreate = invalid\n", 2, "[probe redis] create", "does not like invalid"),
 }
 
 
@@ -77,6 +76,14 @@ def test_one_error(daemon, case):
 def test_missing_required_key(daemon):
     path = daemon.conf("50-bad", "\n[redis redis]\nusername = x\n")
     refused(daemon, (f"{path}:2:", "[redis redis]", "address"))
+
+
+def test_what_create_does_not_like_is_told_like_the_rest(daemon):
+    path = daemon.conf("50-bad", "[probe redis]\ncreate = invalid\nnumber = 7\n")
+    code, out = daemon.check()
+    assert code == 1, out
+    assert f"{path}:2: [probe redis] create: does not like invalid" in out, out
+    assert f"{path}:3: [probe redis] number: does not like 7" in out, out
 
 
 def test_all_errors_at_once(daemon):
@@ -203,7 +210,7 @@ def test_help_and_version(daemon, flag):
 def test_two_daemons_do_not_share_a_runtime_directory(daemon):
     daemon.start()
     code, out = daemon.run()
-    assert code == 1 and "control.sock" in out, out
+    assert code == 1 and "another hotcertd" in out and str(daemon.runtime_dir) in out, out
     assert daemon.ctl("version")[0] == 0
 
 

@@ -11,6 +11,8 @@ import pytest
 from lib import wait
 
 CONF = """\
+[hotcert]
+ready_timeout = 300ms
 [watch redis]
 directory = {tls}
 cert = redis.crt
@@ -33,7 +35,7 @@ def test_status_as_json(daemon, tls):
     assert (watch["name"], watch["directory"], watch["state"]) == ("redis", str(tls), "whole")
     assert watch["generation"] >= 1 and watch["not_after"]
     assert (instance["name"], instance["watch"], instance["state"]) == ("probe:redis", "redis", "ok")
-    assert instance["message"] == "done" and instance["status"]["applied"] == "1"
+    assert instance["message"] == "done" and instance["details"]["applied"] == "1"
 
 
 def test_status_for_people(daemon):

@@ -8,6 +8,8 @@ import pytest
 from lib.probe import files
 
 CONF = """\
+[hotcert]
+ready_timeout = 300ms
 [watch redis]
 directory = {tls}
 cert = redis.crt

@@ -11,6 +11,7 @@ from lib.probe import files
 BASE = """\
 [hotcert]
 rescan = 0
+ready_timeout = 300ms
 [watch redis]
 directory = {tls}
 cert = redis.crt
@@ -48,16 +49,16 @@ def test_a_kept_instance_is_left_alone(daemon, probe):
     daemon.conf("50-more", "[probe more]\nwatch = redis\n")
     assert daemon.reload()[0] == 0
     assert daemon.sync() == 0
-    applied = int(daemon.instance("probe:redis")["status"]["applied"])
+    applied = int(daemon.instance("probe:redis")["details"]["applied"])
     assert applied == len(probe.calls())
-    assert int(daemon.instance("probe:more")["status"]["applied"]) == 1
+    assert int(daemon.instance("probe:more")["details"]["applied"]) == 1
 
 
 def test_a_changed_instance_is_made_anew(daemon):
     daemon.conf("50-change", "[probe redis]\ntext = new\n")
     assert daemon.reload()[0] == 0
     assert daemon.sync() == 0
-    assert daemon.instance("probe:redis")["status"] == {"applied": "1", "text": "new"}
+    assert daemon.instance("probe:redis")["details"] == {"applied": "1", "text": "new"}
 
 
 def test_a_changed_watch_is_read_at_its_new_place(daemon, probe, ca, tmp_path):

@@ -173,6 +173,9 @@ class Hotcertd:
     def log_text(self):
         return self.process.log.read()
 
+    def tail(self):
+        return self.process.tail() if self.process else "hotcertd was not started"
+
 
 def run(argv, env=None, deadline=60):
     """(exit code, stdout and stderr)."""

@@ -97,7 +97,7 @@ class Pair:
         self.leaf_pem = pem(cert)
         self.cert_pem = self.leaf_pem + b"".join(chain)
         self.key_pem = key_pem(key)
-        self.serial = f"{cert.serial_number:x}"
+        self.serial = cert.serial_number.to_bytes((cert.serial_number.bit_length() + 7) // 8, "big").hex()
         self.fingerprint = cert.fingerprint(hashes.SHA256()).hex()
         self.cert_digest = hashlib.sha256(self.cert_pem).hexdigest()
 

@@ -24,10 +24,10 @@ class Probe:
             return len(calls) >= n and calls
         return wait.until(look, lambda: f"{n} calls of apply(); there are {len(self.calls())}", deadline)
 
-    def wait_digest(self, digest, role="cert", deadline=None):
-        """Until a call had this file; that call."""
+    def wait_digest(self, digest, role="cert", since=0, deadline=None):
+        """Until a call, the since-th or later, had this file; that call."""
         def look():
-            return next((c for c in self.calls() if files(c).get(role, {}).get("sha256") == digest), None)
+            return next((c for c in self.calls()[since:] if files(c).get(role, {}).get("sha256") == digest), None)
         return wait.until(look, lambda: f"no call with {role} {digest}; last: {self.calls()[-1:]}", deadline)
 
 
