@@ -18,6 +18,6 @@
  * -EINVAL: no JWE of five parts; -ENOTSUP: other algorithms, or too many rounds; -EACCES: wrong
  * password, or the text was changed; -ENOMEM. Touches nothing shared.
  */
-int jwe_open(const char *jwe, const char *password, uint8_t **ret, size_t *ret_len);
+int jwe_open(const char *text, const char *password, uint8_t **ret, size_t *ret_len);
 
 #endif

@@ -13,23 +13,23 @@
 struct algorithm {
 	const char *name;
 	const char *key;    /* EVP_PKEY_is_a() */
-	int bits;	    /* an elliptic curve's, else 0 */
 	const char *digest; /* NULL: inside the algorithm */
+	int bits;	    /* an elliptic curve's, else 0 */
 	int padding;	    /* RSA's */
 };
 
 /* RFC 7518 section 3.1, RFC 8037 section 3.1. The first that fits a key is its default. */
 static const struct algorithm algorithms[] = {
-	{"ES256", "EC", 256, "SHA256", 0},
-	{"ES384", "EC", 384, "SHA384", 0},
-	{"ES512", "EC", 521, "SHA512", 0},
-	{"RS256", "RSA", 0, "SHA256", RSA_PKCS1_PADDING},
-	{"RS384", "RSA", 0, "SHA384", RSA_PKCS1_PADDING},
-	{"RS512", "RSA", 0, "SHA512", RSA_PKCS1_PADDING},
-	{"PS256", "RSA", 0, "SHA256", RSA_PKCS1_PSS_PADDING},
-	{"PS384", "RSA", 0, "SHA384", RSA_PKCS1_PSS_PADDING},
-	{"PS512", "RSA", 0, "SHA512", RSA_PKCS1_PSS_PADDING},
-	{"EdDSA", "ED25519", 0, NULL, 0},
+	{"ES256", "EC", "SHA256", 256, 0},
+	{"ES384", "EC", "SHA384", 384, 0},
+	{"ES512", "EC", "SHA512", 521, 0},
+	{"RS256", "RSA", "SHA256", 0, RSA_PKCS1_PADDING},
+	{"RS384", "RSA", "SHA384", 0, RSA_PKCS1_PADDING},
+	{"RS512", "RSA", "SHA512", 0, RSA_PKCS1_PADDING},
+	{"PS256", "RSA", "SHA256", 0, RSA_PKCS1_PSS_PADDING},
+	{"PS384", "RSA", "SHA384", 0, RSA_PKCS1_PSS_PADDING},
+	{"PS512", "RSA", "SHA512", 0, RSA_PKCS1_PSS_PADDING},
+	{"EdDSA", "ED25519", NULL, 0, 0},
 };
 
 /* Where name is NULL: the first that fits the key. */

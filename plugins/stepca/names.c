@@ -57,15 +57,15 @@ static bool email_valid(const char *text)
 
 static const struct {
 	const char *prefix;
-	enum name_type type;
 	bool (*valid)(const char *text);
+	enum name_type type;
 	int gen; /* OpenSSL's GEN_* */
 } kinds[] = {
 	/* In the order in which a name without a prefix is tried. */
-	{"ip:", NAME_IP, ip_valid, GEN_IPADD},
-	{"uri:", NAME_URI, uri_valid, GEN_URI},
-	{"email:", NAME_EMAIL, email_valid, GEN_EMAIL},
-	{"dns:", NAME_DNS, dns_valid, GEN_DNS},
+	{"ip:", ip_valid, NAME_IP, GEN_IPADD},
+	{"uri:", uri_valid, NAME_URI, GEN_URI},
+	{"email:", email_valid, NAME_EMAIL, GEN_EMAIL},
+	{"dns:", dns_valid, NAME_DNS, GEN_DNS},
 };
 
 enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };

@@ -35,14 +35,15 @@ static inline X509 *make_cert(const struct make_cert *how)
 {
 	X509 *cert = X509_new();
 	X509_NAME *name = X509_get_subject_name(cert);
+	time_t from = how->from, to = how->to;
 
 	X509_set_version(cert, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), 0x1267);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)how->subject,
 				   -1, -1, 0);
 	X509_set_issuer_name(cert, how->issuer ? X509_get_subject_name(how->issuer) : name);
-	X509_time_adj_ex(X509_getm_notBefore(cert), 0, 0, &(time_t){how->from});
-	X509_time_adj_ex(X509_getm_notAfter(cert), 0, 0, &(time_t){how->to});
+	X509_time_adj_ex(X509_getm_notBefore(cert), 0, 0, &from);
+	X509_time_adj_ex(X509_getm_notAfter(cert), 0, 0, &to);
 	X509_set_pubkey(cert, how->key);
 	make_extension(cert, NID_basic_constraints, how->ca ? "critical,CA:TRUE" : "CA:FALSE");
 	if (how->sans)
