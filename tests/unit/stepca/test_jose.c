@@ -262,9 +262,11 @@ struct making {
 /* A JWE by the other direction of the same primitives. Free with free(3). */
 static char *make_jwe(const struct making *how, const char *password, const char *text)
 {
-	static const char alg[] = "PBES2-HS256+A128KW";
+	/* RFC 7518 section 4.8.1.1: the name of the algorithm, a zero byte, p2s. */
+	static const char salt[] = "PBES2-HS256+A128KW\0"
+				   "0123456789abcdef";
 	static const uint8_t p2s[16] = "0123456789abcdef", iv[12] = "nonce-nonce-";
-	uint8_t salt[sizeof(alg) + 16], kek[16], cek[32] = "0123456789ABCDEF0123456789ABCDEF";
+	uint8_t kek[16], cek[32] = "0123456789ABCDEF0123456789ABCDEF";
 	uint8_t wrapped[40], body[512], tag[16];
 	cleanup_free char *p2s_text = b64url_encode(p2s, sizeof(p2s));
 	cleanup_json json_t *header = json_pack("{ss ss si ss}", "alg", "PBES2-HS256+A128KW", "enc",
@@ -276,9 +278,8 @@ static char *make_jwe(const struct making *how, const char *password, const char
 	int len = 0, wrapped_len = 0, ignored = 0;
 	char *jwe = NULL;
 
-	memcpy(salt, alg, sizeof(alg));
-	memcpy(salt + sizeof(alg), p2s, 16);
-	PKCS5_PBKDF2_HMAC(password, -1, salt, sizeof(salt), how->rounds, EVP_sha256(), 16, kek);
+	PKCS5_PBKDF2_HMAC(password, -1, (const uint8_t *)salt, sizeof(salt) - 1, how->rounds,
+			  EVP_sha256(), 16, kek);
 	EVP_CIPHER_CTX_set_flags(ctx, EVP_CIPHER_CTX_FLAG_WRAP_ALLOW);
 	EVP_EncryptInit_ex(ctx, EVP_aes_128_wrap(), NULL, kek, NULL);
 	EVP_EncryptUpdate(ctx, wrapped, &wrapped_len, cek, (int)how->key_len);
