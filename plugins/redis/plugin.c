@@ -22,7 +22,7 @@ struct redis {
 	struct rollout rollout;
 	struct wanted *wanted; /* of the last snapshot; NULL before the first */
 	hc_job job;
-	hc_timer *save; /* writes the state once the job's end is told */
+	hc_timer *settle; /* does what can wait until the job's end is told */
 };
 
 static void redis_destroy(void *instance)
@@ -33,7 +33,7 @@ static void redis_destroy(void *instance)
 		return;
 	assert(r->magic == REDIS_MAGIC);
 	rollout_cancel(&r->rollout);
-	r->config.host->timer_remove(r->save);
+	r->config.host->timer_remove(r->settle);
 	for (uint32_t i = 0; i < r->rollout.n; i++)
 		target_destroy(r->targets[i]);
 	free(r->targets);
@@ -83,14 +83,14 @@ static int32_t redis_create(const struct hc_host *host, hc_ctx *ctx, void **ret_
 
 /* ---- jobs ---- */
 
-static void on_save(void *data)
+static void on_settle(void *data)
 {
 	struct redis *r = data;
 
 	assert(r->magic == REDIS_MAGIC);
-	r->save = NULL;
+	r->settle = NULL;
 	for (uint32_t i = 0; i < r->rollout.n; i++)
-		target_save(r->targets[i]);
+		target_settle(r->targets[i]);
 }
 
 static void on_done(void *data, int32_t status, const char *text)
@@ -99,8 +99,8 @@ static void on_done(void *data, int32_t status, const char *text)
 	const struct redis_config *c = &r->config;
 
 	/* fsync(2) takes longer than Redis does: after the answer, not before it. */
-	if (!r->save)
-		r->save = c->host->timer_add(c->ctx, 0, on_save, r);
+	if (!r->settle)
+		r->settle = c->host->timer_add(c->ctx, 0, on_settle, r);
 	c->host->job_done(r->job, status, "%s", text);
 }
 

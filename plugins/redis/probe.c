@@ -11,9 +11,20 @@ struct probe {
 	unsigned magic;
 	struct tls_options tls;
 	struct stream *stream;
-	probe_fn fn;
+	probe_fn fn; /* NULL: it was called */
 	void *data;
 };
+
+/* Once: what comes after the result is of no interest. */
+static void tell(struct probe *p, const struct tls_chain *chain, enum stream_end end,
+		 const char *error)
+{
+	probe_fn fn = p->fn;
+
+	p->fn = NULL;
+	if (fn)
+		fn(p->data, chain, end, error);
+}
 
 static void on_ready(void *data)
 {
@@ -22,7 +33,7 @@ static void on_ready(void *data)
 
 	assert(p->magic == PROBE_MAGIC);
 	tls_chain_take(stream_tls(p->stream)->ssl, &chain);
-	p->fn(p->data, &chain, STREAM_CLOSED, "");
+	tell(p, &chain, STREAM_CLOSED, "");
 }
 
 static void on_data(void *data, const void *buf, size_t len)
@@ -53,9 +64,9 @@ static void on_end(void *data, enum stream_end end, const char *error)
 
 	assert(p->magic == PROBE_MAGIC);
 	if (shown_before_end(p, end, &chain))
-		p->fn(p->data, &chain, STREAM_CLOSED, "");
+		tell(p, &chain, STREAM_CLOSED, "");
 	else
-		p->fn(p->data, NULL, end, error);
+		tell(p, NULL, end, error);
 }
 
 static const struct stream_ops stream_ops = {on_ready, on_data, on_end};

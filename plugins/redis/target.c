@@ -139,7 +139,6 @@ void target_finish(struct target *t, int32_t status, const char *format, ...)
 	t->last_status = status;
 	t->last_at = t->config->host->now_wall();
 	t->fn = NULL;
-	probe_destroy(steal(&t->probe));
 	if (status != HC_OK)
 		drop_connection(t);
 	fn(t->data, status, t->last_text);
@@ -213,7 +212,7 @@ void target_destroy(struct target *t)
 	if (!t)
 		return;
 	assert(t->magic == TARGET_MAGIC);
-	target_save(t);
+	target_settle(t);
 	drop_connection(t);
 	free(t->report);
 	t->magic = 0;
@@ -249,10 +248,12 @@ void target_cancel(struct target *t)
 	drop_connection(t);
 }
 
-void target_save(struct target *t)
+void target_settle(struct target *t)
 {
 	int r;
 
+	if (!t->fn)
+		probe_destroy(steal(&t->probe));
 	if (!t->unsaved)
 		return;
 	t->unsaved = false;

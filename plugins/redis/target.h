@@ -31,8 +31,9 @@ void target_run(struct target *target, const struct wanted *wanted, bool dry, ta
 /* fn is not called any more. */
 void target_cancel(struct target *target);
 
-/* Writes what is to survive a restart, where it has changed. */
-void target_save(struct target *target);
+/* What can wait until the end of a run was told: tears down, and writes what is to survive a
+ * restart. */
+void target_settle(struct target *target);
 
 const char *target_name(const struct target *target);
 /* What the server serves, as last seen; n is 0 where nothing was. */

@@ -121,7 +121,6 @@ static void on_looked(void *data, const struct tls_chain *chain, enum stream_end
 {
 	struct target *t = data;
 
-	probe_destroy(steal(&t->probe));
 	if (chain) {
 		t->served = *chain;
 		took_chain(t);
@@ -175,6 +174,7 @@ static void start_probe(struct target *t, bool hold, probe_fn fn)
 		o.name = c->server_name;
 	else if (t->addr.kind != STREAM_UNIX)
 		o.name = t->addr.host;
+	probe_destroy(steal(&t->probe)); /* of an earlier look */
 	if (probe_create(c->host, c->ctx, &o, fn, t, &t->probe) < 0)
 		target_finish(t, HC_RETRY, "out of memory");
 }
@@ -191,8 +191,7 @@ static bool locks_out(struct target *t, char *why, size_t why_size)
 {
 	if (t->addr.kind != STREAM_TLS || !t->tls.verify)
 		return false;
-	return tls_check_chain(t->tls.context, t->wanted->leaf, t->wanted->issuers, t->tls.name,
-			       why, why_size) < 0;
+	return wanted_check(t->wanted, t->tls.context, t->tls.name, why, why_size) == -EINVAL;
 }
 
 static int send_set(struct target *t)
@@ -301,9 +300,10 @@ static void on_proved(void *data, const struct tls_chain *chain, enum stream_end
 	char text[64];
 
 	(void)end;
-	probe_destroy(steal(&t->probe));
-	if (control_busy(t->control))
+	if (control_busy(t->control)) {
+		probe_destroy(steal(&t->probe));
 		return; /* it did not even connect, and CONFIG SET still runs */
+	}
 	t->overlapped = false;
 	if (chain)
 		t->served = *chain;

@@ -25,25 +25,6 @@ static void copy_chain(const struct hc_file *cert, struct tls_chain *ret)
 	ret->not_after = hc_file_cert(cert, 0)->not_after;
 }
 
-static int parse_certs(struct wanted *w, const struct hc_file *cert)
-{
-	BIO *bio = BIO_new_mem_buf(cert->data, (int)cert->data_len);
-	X509 *x;
-
-	w->issuers = sk_X509_new_null();
-	if (!bio || !w->issuers) {
-		BIO_free(bio);
-		return -ENOMEM;
-	}
-	w->leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	while (w->leaf && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
-		if (!sk_X509_push(w->issuers, x))
-			X509_free(x);
-	ERR_clear_error();
-	BIO_free(bio);
-	return w->leaf ? 0 : -EINVAL;
-}
-
 static int copy_files(struct wanted *w, const struct hc_file *cert, const struct hc_file *key,
 		      const struct hc_file *ca)
 {
@@ -58,7 +39,12 @@ static int copy_files(struct wanted *w, const struct hc_file *cert, const struct
 	w->key_mode = key->mode;
 	w->key_uid = key->uid;
 	copy_chain(cert, &w->chain);
-	return parse_certs(w, cert);
+	w->pem = malloc(cert->data_len + 1);
+	if (!w->pem)
+		return -ENOMEM;
+	memcpy(w->pem, cert->data, cert->data_len);
+	w->pem_len = cert->data_len;
+	return 0;
 }
 
 int wanted_create(const struct hc_snapshot *snapshot, struct wanted **ret_wanted,
@@ -70,7 +56,7 @@ int wanted_create(const struct hc_snapshot *snapshot, struct wanted **ret_wanted
 	int r;
 
 	*ret_why = "the watch has no pair: give it the keys cert and key";
-	if (!cert || !key || cert->n_certs == 0)
+	if (!cert || !key || cert->n_certs == 0 || !cert->data)
 		return -EINVAL;
 	w = calloc(1, sizeof(*w));
 	if (!w)
@@ -91,9 +77,30 @@ void wanted_destroy(struct wanted *w)
 	free(w->cert_path);
 	free(w->key_path);
 	free(w->ca_path);
-	X509_free(w->leaf);
-	sk_X509_pop_free(w->issuers, X509_free);
+	free(w->pem);
 	free(w);
+}
+
+int wanted_check(const struct wanted *w, SSL_CTX *context, const char *name, char *why,
+		 size_t why_size)
+{
+	BIO *bio = BIO_new_mem_buf(w->pem, (int)w->pem_len);
+	STACK_OF(X509) *issuers = sk_X509_new_null();
+	X509 *leaf = NULL, *x;
+	int r = -ENOMEM;
+
+	if (bio && issuers)
+		leaf = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	while (leaf && (x = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+		if (!sk_X509_push(issuers, x))
+			X509_free(x);
+	if (leaf)
+		r = tls_check_chain(context, leaf, issuers, name, why, why_size);
+	ERR_clear_error();
+	X509_free(leaf);
+	sk_X509_pop_free(issuers, X509_free);
+	BIO_free(bio);
+	return r;
 }
 
 bool wanted_is_served(const struct wanted *w, const struct tls_chain *served)

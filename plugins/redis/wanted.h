@@ -7,7 +7,6 @@
 #include "common/tls.h"
 
 #include <hotcert/plugin.h>
-#include <openssl/x509.h>
 #include <stdbool.h>
 
 struct wanted {
@@ -18,8 +17,8 @@ struct wanted {
 	uint8_t key_sha256[32]; /* of the files' bytes */
 	uint8_t ca_sha256[32];	/* zero: none */
 	uint32_t key_mode, key_uid;
-	X509 *leaf;
-	STACK_OF(X509) * issuers; /* the rest of the certificate file */
+	char *pem; /* the certificate file */
+	size_t pem_len;
 };
 
 /* The file with that role, or NULL. */
@@ -32,6 +31,13 @@ const struct hc_file *wanted_file(const struct hc_snapshot *snapshot, const char
 int wanted_create(const struct hc_snapshot *snapshot, struct wanted **ret_wanted,
 		  const char **ret_why);
 void wanted_destroy(struct wanted *wanted); /* takes NULL */
+
+/*
+ * Whether a client with this context would accept a server that serves the file under that name: 0,
+ * or -EINVAL with a one-line reason in why, or -ENOMEM.
+ */
+int wanted_check(const struct wanted *wanted, SSL_CTX *context, const char *name, char *why,
+		 size_t why_size);
 
 /*
  * Whether the served chain is the file's. A file with a leaf alone says nothing of the rest:
