@@ -215,7 +215,9 @@ static int take_entry(struct build *b, const struct config_entry *entry)
 static int take_default(struct build *b, const struct hc_option *option)
 {
 	struct value *v = &b->o->values[b->o->n_values];
-	struct hc_option plain = *option;
+	/* member by member: an older plugin's entry is shorter than ours */
+	struct hc_option plain = {
+		.name = option->name, .type = option->type, .choices = option->choices};
 	struct str why = {0};
 
 	if (find_value(b->o, option))
