@@ -24,8 +24,11 @@ def sanitizers(tmp_path, monkeypatch):
     monkeypatch.setenv("UBSAN_OPTIONS", f"log_path={log}:print_stacktrace=1")
     monkeypatch.setenv("LSAN_OPTIONS", "print_suppressions=0")
     yield
-    reports = [r.read_text(errors="replace") for r in sorted(tmp_path.glob("sanitizer.*"))]
-    assert not reports, "\n".join(reports)
+    assert not reports(tmp_path), "\n".join(reports(tmp_path))
+
+
+def reports(directory):
+    return [r.read_text(errors="replace") for r in sorted(directory.glob("sanitizer.*"))]
 
 
 @pytest.fixture(scope="session")
@@ -51,13 +54,13 @@ def make_hotcertd(tmp_path, plugin_dir, build, sanitizers):
         return made[-1]
     yield make
     errors = []
-    for one in made:
+    for one in made:  # pytest shows the first error of a teardown only, so all goes into it
         try:
             one.finish()
             print(one.tail())  # shown where the test has failed
         except AssertionError as e:
             errors.append(str(e))
-    assert not errors, "\n".join(errors)
+    assert not errors, "\n".join(errors + reports(tmp_path))
 
 
 @pytest.fixture
