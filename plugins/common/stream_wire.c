@@ -77,7 +77,7 @@ static int end_asked(struct wire *w)
 /* A TLS port answers plaintext with an alert, a reset or nothing. */
 static int end_closed(struct wire *w, int error)
 {
-	if (w->shaken && w->tls.asked && w->received == 0)
+	if (w->tls_options && w->shaken && w->tls.asked && w->received == 0)
 		return end_asked(w);
 	if (in_handshake(w))
 		return wire_end(w, STREAM_CLOSED, "closed by the peer in the TLS handshake%s%s",
