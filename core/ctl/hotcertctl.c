@@ -314,5 +314,5 @@ int main(int argc, char **argv)
 	struct call call = {.socket = socket && *socket ? socket : SOCKET_DEFAULT};
 	int r = parse_call(&call, argc, argv);
 
-	return r >= 0 ? r : run(&call);
+	return r >= 0 || !call.command ? r : run(&call);
 }

@@ -126,11 +126,16 @@ static void add_took(const struct detail *d, int64_t us)
 	str_add(d->out, "\n");
 }
 
-static void add_instance(const struct detail *d, json_t *i)
+/* What the plugin says of itself. */
+static void add_details(const struct detail *d, json_t *details)
 {
-	const char *key;
-	json_t *value;
+	for (void *at = json_object_iter(details); at; at = json_object_iter_next(details, at))
+		add_line(d, json_object_iter_key(at),
+			 json_string_value(json_object_iter_value(at)));
+}
 
+static void add_instance(const struct detail *d, const json_t *i)
+{
 	add_title(d, "instance", show_text(i, "name"));
 	add_state(d, show_text(i, "state"));
 	add_line(d, "result", show_text(i, "message"));
@@ -142,8 +147,7 @@ static void add_instance(const struct detail *d, json_t *i)
 		add_took(d, show_int(i, "took_us"));
 	add_totals(d, json_object_get(i, "totals"));
 	add_plugin(d, i);
-	json_object_foreach(json_object_get(i, "details"), key, value)
-		add_line(d, key, json_string_value(value));
+	add_details(d, json_object_get(i, "details"));
 }
 
 void show_status_of(struct str *out, const json_t *answer, const struct style *style)

@@ -35,7 +35,7 @@ static struct act *act_of(struct client_wait *wait)
 
 static void act_free(struct act *act)
 {
-	for (size_t i = 0; i < act->n_items; i++) {
+	for (size_t i = 0; act->items && i < act->n_items; i++) {
 		free(act->items[i].instance);
 		free(act->items[i].text);
 	}
@@ -160,6 +160,12 @@ static void act_wait(struct act *act, int64_t timeout_ms)
 		act_answer(act);
 }
 
+static void add_refusal(struct str *why, const struct runner *r)
+{
+	str_addf(why, "%s was refused: %s", r->config->full,
+		 r->message ? r->message : "see the log");
+}
+
 /* ---- renew ---- */
 
 static bool has_action(const struct runner *r, const char *name)
@@ -181,21 +187,20 @@ static void list_renewable(const struct generation *g, struct str *why)
 /* No instance of that name can renew: says why not. */
 static void fail_renew(struct client *client, const struct engine *e, const char *name)
 {
-	const struct runner *found = NULL;
+	const struct generation *g = e->generation;
 	struct str why = {0};
+	size_t at = 0;
 
-	for (size_t i = 0; !found && i < e->generation->config->n_instances; i++)
-		if (select_runner(e->generation->runners[i], name))
-			found = e->generation->runners[i];
-	if (!found)
+	while (at < g->config->n_instances && !select_runner(g->runners[at], name))
+		at++;
+	if (at == g->config->n_instances)
 		select_unknown(e, name, false, &why);
-	else if (!found->instance)
-		str_addf(&why, "%s was refused: %s", found->config->full,
-			 found->message ? found->message : "see the log");
+	else if (!g->runners[at]->instance)
+		add_refusal(&why, g->runners[at]);
 	else
-		str_addf(&why, "%s cannot renew", found->config->full);
+		str_addf(&why, "%s cannot renew", g->runners[at]->config->full);
 	str_add(&why, "; instances that can renew: ");
-	list_renewable(e->generation, &why);
+	list_renewable(g, &why);
 	client_fail(client, "%s", str_get(&why));
 	str_finish(&why);
 }
@@ -276,8 +281,7 @@ static struct runner *find_one(const struct engine *e, const char *name, struct 
 	else if (n > 1)
 		str_addf(why, "\"%s\" is not one instance; name one of %s", name, str_get(&names));
 	else if (!r->instance)
-		str_addf(why, "%s was refused: %s", r->config->full,
-			 r->message ? r->message : "see the log");
+		add_refusal(why, r);
 	str_finish(&names);
 	return why->len ? NULL : r;
 }

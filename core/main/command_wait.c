@@ -144,7 +144,7 @@ static void expiry_look(struct expiry_wait *x)
 	if (!w && x->name) {
 		expiry_free(x);
 		client_fail(client, "the watch is no longer configured");
-	} else if (at == INT64_MAX) {
+	} else if (!w || at == INT64_MAX) {
 		loop_alarm_set(x->alarm, INT64_MAX);
 	} else if (at - x->within_ms <= loop_now_wall()) {
 		expiry_answer(x, w, at);

@@ -246,7 +246,24 @@ def test_retry(daemon, probe):
     assert len(probe.calls()) == 1
 
 
-def test_retry_of_what_waits_or_is_refused(daemon, tmp_path):
+def test_a_refused_instance(daemon):
+    """It does not keep the rest from starting, and every command says why it is not there."""
+    daemon.stop()
+    daemon.conf("50-more", "[probe odd]\nwatch = redis\ncreate = fail\n")
+    daemon.start()
+    daemon.wait_log(r"50-more\.conf:1: \[probe odd\]: ")
+    code, out = daemon.ctl("status")
+    assert code == 0 and re.search(r"^probe:odd +refused .*\n    .*50-more\.conf:1: .*\n    Mend that, then: hotcertctl "
+                                   r"reload$", out, re.M), out
+    assert daemon.instance("probe:redis")["state"] == "ok"
+    for args in ["do", "probe:odd", "note"], ["renew", "odd"], ["retry", "odd"]:
+        code, out = daemon.ctl(*args)
+        assert code == 1 and "refused" in out, (args, out)
+    code, out = daemon.ctl("sync")
+    assert code == 1 and "probe:odd" in out, out
+
+
+def test_retry_of_what_waits(daemon, tmp_path):
     add(daemon, WAITING.format(tmp=tmp_path))
     code, out = daemon.ctl("retry", "empty")
     assert code == 1 and "probe:empty is waiting" in out, out
