@@ -236,15 +236,38 @@ static void set(struct target *t)
 	start_probe(t, true, on_proved);
 }
 
+/* Who may read the key, and who would have to: the usual reason, where the server is at a unix
+ * socket. */
+static void finish_refused(struct target *t, const redisReply *reply)
+{
+	const struct wanted *w = t->wanted;
+	struct ucred cred;
+	char text[400];
+
+	if (stream_peer_cred(control_stream(t->control), &cred) < 0 || cred.pid == 0 ||
+	    cred.uid == 0) {
+		target_finish_reply(t, "CONFIG SET", reply);
+		return;
+	}
+	reply_explain(reply, "", text, sizeof(text));
+	target_finish(t, HC_FAILED,
+		      "CONFIG SET: %s (%s has mode %04o and owner %u, the server runs as user %u)",
+		      text, w->key_path, w->key_mode, w->key_uid, cred.uid);
+}
+
 void target_take_set_reply(struct target *t, const redisReply *reply)
 {
-	if (reply_classify(reply) != REPLY_FINE)
+	enum reply_kind kind = reply_classify(reply);
+
+	if (kind == REPLY_REFUSED) {
+		finish_refused(t, reply);
+	} else if (kind != REPLY_FINE) {
 		target_finish_reply(t, "CONFIG SET", reply);
-	else if (t->probe)
+	} else if (t->probe) {
 		probe_release(t->probe);
-	else {
+	} else { /* the early one failed */
 		t->overlapped = false;
-		start_probe(t, false, on_proved); /* the early one failed */
+		start_probe(t, false, on_proved);
 	}
 }
 

@@ -59,7 +59,7 @@ struct target {
 	bool unsaved;
 	int32_t last_status;
 	int64_t last_at; /* wall clock, milliseconds; 0: never */
-	char last_text[512];
+	char last_text[1024];
 	char *report; /* of a dry run; NULL before the first one */
 };
 

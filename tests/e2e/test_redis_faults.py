@@ -1,9 +1,12 @@
 """Faults of a real redis-server: the old certificate stays, one line says what to do, and all is well once mended."""
 
 import datetime
+import os
+import pathlib
 import re
 import signal
 import socket
+import tempfile
 import threading
 
 import pytest
@@ -11,7 +14,7 @@ import pytest
 from lib import wait
 from lib.pki import CA, replace
 from lib.process import Process
-from lib.redis_server import reserve_port
+from lib.redis_server import RedisServer, reserve_port
 from redis_case import configure, failed, instance, mended, renew, sets
 
 
@@ -277,6 +280,34 @@ def test_the_server_cannot_load_the_files(hotcertd, make_redis, ca, tls, tmp_pat
     assert server.served() == pair.fingerprint
     (client / "c.key").write_bytes(good)
     mended(hotcertd)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="another user is needed for the server")
+def test_the_server_may_not_read_the_key(hotcertd, ca):
+    with tempfile.TemporaryDirectory(prefix="hotcert-test-") as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        binary = folder / "redis-as-nobody"
+        binary.write_text("#!/bin/sh\nexec setpriv --reuid=65534 --clear-groups redis-server \"$@\"\n")
+        binary.chmod(0o755)
+        tls = folder / "tls"
+        pair = ca.issue().write(tls)
+        os.chown(tls / "redis.key", 65534, -1)
+        ca.write(tls / "ca.crt")
+        (folder / "redis").mkdir()
+        os.chown(folder / "redis", 65534, -1)
+        server = RedisServer(folder / "redis", tls, tls / "ca.crt", binary=binary).start()
+        try:
+            configure(hotcertd, tls, f"address = unix:{server.unix}").start()
+            ca.issue().write(tls)
+            state, message = failed(hotcertd)
+            assert state == "failed" and "its user cannot read the key" in message
+            assert message.endswith(f"({tls}/redis.key has mode 0600 and owner 0, the server runs as user 65534)")
+            assert server.served() == pair.fingerprint
+            os.chown(tls / "redis.key", 65534, -1)
+            hotcertd.wait_instance("redis:r", "ok")
+        finally:
+            server.finish()
 
 
 def test_a_sentinel(hotcertd, ca, tls, tmp_path):
