@@ -15,21 +15,22 @@ static void family(struct str *out, const char *name, const char *type, const ch
 	str_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-/* Adds name="value": backslash, quote and newline are escaped. */
+/* Adds name="value": backslash, quote and newline are escaped; what is not UTF-8 is not shown. */
 static void label(struct str *out, char before, const char *name, const char *value)
 {
 	bool valid = str_is_utf8(value, strlen(value));
 
-	str_addf(out, "%c%s=\"", before, name);
-	for (const char *p = value; *p; p++) {
-		if (*p == '\n')
-			str_add(out, "\\n");
-		else if (*p == '"' || *p == '\\')
-			str_addf(out, "\\%c", *p);
-		else if (!valid && (unsigned char)*p >= 0x80)
-			str_add(out, "?");
-		else
-			str_add_n(out, p, 1);
+	str_add_n(out, &before, 1);
+	str_add(out, name);
+	str_add(out, "=\"");
+	for (const char *p = valid ? value : "?"; *p; p++) {
+		size_t plain = strcspn(p, "\n\"\\");
+
+		str_add_n(out, p, plain);
+		p += plain;
+		if (!*p)
+			break;
+		str_add(out, *p == '\n' ? "\\n" : *p == '"' ? "\\\"" : "\\\\");
 	}
 	str_add(out, "\"");
 }

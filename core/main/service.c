@@ -18,6 +18,7 @@
 
 #define SERVICE_MAGIC 0x68737663u /* "hsvc" */
 #define UPDATE_MS 1000
+#define UPDATE_SHARE 20 /* with very many watches seldom enough to take a twentieth of the time */
 #define UPDATE_DELAY_MS 50 /* a change seldom comes alone */
 
 /* ---- what has changed ---- */
@@ -25,10 +26,10 @@
 static void service_update(void *data)
 {
 	struct service *s = data;
+	int64_t start = loop_now_mono(), took;
 	struct str line = {0};
 
 	assert(s->magic == SERVICE_MAGIC);
-	s->updated_at = loop_now_mono();
 	status_line(s->engine, &line);
 	if (strcmp(str_get(&line), str_get(&s->status)) != 0) {
 		notify_send("STATUS=%s", str_get(&line));
@@ -39,16 +40,18 @@ static void service_update(void *data)
 	}
 	metrics_file_update(&s->metrics, s->engine);
 	control_updated(s->control);
+	took = loop_now_mono() - start;
+	s->update_due = start + (took * UPDATE_SHARE > UPDATE_MS ? took * UPDATE_SHARE : UPDATE_MS);
 }
 
 static void service_changed(void *user)
 {
 	struct service *s = user;
-	int64_t due = s->updated_at + UPDATE_MS - loop_now_mono();
+	int64_t wait = s->update_due - loop_now_mono();
 
 	if (!s->update || s->stopping || loop_timer_active(s->update))
 		return;
-	loop_timer_set(s->update, due > UPDATE_DELAY_MS ? due : UPDATE_DELAY_MS);
+	loop_timer_set(s->update, wait > UPDATE_DELAY_MS ? wait : UPDATE_DELAY_MS);
 }
 
 static void service_ready(void *user)
@@ -108,9 +111,12 @@ int service_reload(struct service *s, struct errors *errors)
 
 static void on_hangup(void *data)
 {
+	struct service *s = data;
 	struct errors errors = {0};
 
-	(void)service_reload(data, &errors);
+	if (s->stopping)
+		return;
+	(void)service_reload(s, &errors);
 	errors_finish(&errors);
 }
 

@@ -26,7 +26,7 @@ struct service {
 	struct loop_timer *watchdog; /* NULL: none wanted */
 	int64_t watchdog_ms;
 	struct loop_timer *update; /* tells the world what has changed, at most once a second */
-	int64_t updated_at;	   /* monotonic */
+	int64_t update_due;	   /* monotonic: not before that */
 	struct str status;	   /* the STATUS= that was sent last */
 	struct metrics_file metrics;
 	bool stopping;
