@@ -93,7 +93,7 @@ TIDY    = $(patsubst %.c,build/lint/%.tidy,$(C_FILES))
 lint:
 	$(Q)tools/install-deps build test lint
 	$(Q)$(MAKE) --no-print-directory check-layers check-size check-format
-	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CC=clang B=build/clang all $(UNIT_BIN:$(B)/%=build/clang/%) fakes
+	$(Q)$(MAKE) --no-print-directory -j$(JOBS) CC=clang B=build/clang all $(UNIT_BIN:$(B)/%=build/clang/%) fakes bench-build
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) -k check-tidy check-cppcheck
 	@echo "lint: clean"
 
