@@ -68,6 +68,8 @@ def main():
     parser.add_argument("--only", help="of " + ",".join(ROWS))
     args = parser.parse_args()
     names = args.only.split(",") if args.only else list(ROWS)
+    if not set(names) <= set(ROWS):
+        parser.error(f"--only takes some of {','.join(ROWS)}")
     folder = pathlib.Path(tempfile.mkdtemp(prefix="hotcert-bench."))
     bench = Bench(folder, args.quick)
     rows = []
@@ -75,6 +77,9 @@ def main():
         for name in names:
             print(f"bench: {name}", file=sys.stderr)
             rows += ROWS[name](bench)
+    except BaseException:
+        print(f"bench: what there is to see lies in {folder}", file=sys.stderr)
+        raise
     finally:
         bench.finish()
     shutil.rmtree(folder)
