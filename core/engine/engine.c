@@ -39,6 +39,7 @@ void engine_watch_marked(struct engine *e, struct watch *w)
 void engine_drain(struct engine *e)
 {
 	inotify_drain(e->inotify);
+	mounts_drain(e->mounts);
 }
 
 static void event_changed(void *owner)
@@ -61,6 +62,12 @@ static void event_overflow(void *user)
 
 	log_warning("inotify lost events (its queue was full); reading all watches again");
 	mark_all(e, true, false);
+}
+
+/* Another file system may lie over any part of any path. */
+static void mounts_changed(void *data)
+{
+	mark_all(data, false, false);
 }
 
 static bool any_polled(const struct engine *e)
@@ -167,6 +174,17 @@ static int make_timers(struct engine *e)
 	return e->ready_timer && e->rescan_timer && e->poll_timer ? 0 : -ENOMEM;
 }
 
+/* Without /proc the rescan finds out. */
+static int watch_mounts(struct engine *e)
+{
+	int r = mounts_create(e->loop, mounts_changed, e, &e->mounts);
+
+	if (r < 0 && r != -ENOMEM)
+		log_warning("mounts are noticed at a rescan only: /proc/self/mountinfo: %s",
+			    strerror(-r));
+	return r == -ENOMEM ? r : 0;
+}
+
 int engine_create(struct loop *loop, const struct config_source *source,
 		  const struct engine_ops *ops, struct engine **ret)
 {
@@ -189,6 +207,8 @@ int engine_create(struct loop *loop, const struct config_source *source,
 	r = make_timers(e);
 	if (!r)
 		r = inotify_create(loop, &in_ops, &e->inotify);
+	if (!r)
+		r = watch_mounts(e);
 	if (r < 0) {
 		engine_destroy(e);
 		return r;
@@ -210,6 +230,7 @@ void engine_destroy(struct engine *e)
 	loop_timer_remove(e->ready_timer);
 	loop_timer_remove(e->rescan_timer);
 	loop_timer_remove(e->poll_timer);
+	mounts_destroy(e->mounts);
 	inotify_destroy(e->inotify);
 	free(e->reload_error);
 	e->magic = 0;

@@ -10,6 +10,7 @@
 #include "engine/watch.h"
 #include "platform/inotify.h"
 #include "platform/loop.h"
+#include "platform/mounts.h"
 
 struct engine_ops {
 	void (*ready)(
@@ -32,6 +33,7 @@ struct engine {
 	struct engine_ops ops;
 	struct config_source source;
 	struct inotify *inotify;
+	struct mounts *mounts;	       /* NULL: not told */
 	struct generation *generation; /* NULL before engine_load() */
 	struct list dirty;	       /* watches to read */
 	struct loop_task dirty_task;

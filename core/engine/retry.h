@@ -25,7 +25,8 @@ void retry_give_up(struct runner *r, const struct job_result *result);
 /* A new start: no tries so far. */
 void retry_forget(struct runner *r);
 
-/* Takes up the tries made before a restart for the same snapshot and section; true: it must still wait. */
+/* Takes up the tries made before a restart for the same snapshot and section; true: it must still
+ * wait. */
 bool retry_resume(struct runner *r);
 
 /* The runner's side: wakes it after so long; negative: never. */

@@ -57,7 +57,10 @@ static int chain_reserve(struct chain *chain)
 	return 0;
 }
 
-/* 0, or -ENOENT/-ENOTDIR: dir is no longer what it was. What can't be watched is polled. */
+/*
+ * WALK_ON, WALK_END where dir is no longer what it was (the watch on its entry above tells), or
+ * -ENOMEM. What can't be watched is polled.
+ */
 static int walk_watch(struct walk *w, const char *dir, enum inotify_kind kind, const char *name)
 {
 	int r = chain_reserve(w->chain);
@@ -65,15 +68,17 @@ static int walk_watch(struct walk *w, const char *dir, enum inotify_kind kind, c
 	if (r < 0)
 		return r;
 	r = inotify_add(w->in, dir, kind, name, w->owner, &w->chain->interests[w->chain->n]);
-	if (!r)
-		w->chain->n++;
+	if (r == -ENOMEM)
+		return r;
+	if (r == -ENOENT || r == -ENOTDIR)
+		return WALK_END;
 	if (r == -ENOSPC)
 		w->poll = CHAIN_POLL_LIMIT;
-	else if (r == -EACCES)
+	else if (r < 0)
 		w->poll = CHAIN_POLL_PERMISSION;
 	else
-		return r;
-	return 0;
+		w->chain->n++;
+	return WALK_ON;
 }
 
 /* Cuts the next component off rest; false at the end. */
@@ -122,7 +127,7 @@ static void path_up(char *dir)
 	slash[slash == dir] = '\0';
 }
 
-/* Watches made or seen a moment too late: the same component once more. */
+/* The component has become something else before its watch was there: once more. */
 static int walk_again(struct walk *w)
 {
 	if (++w->races > RACES_MAX) {
@@ -136,10 +141,10 @@ static int walk_link(struct walk *w, const char *path)
 {
 	char target[PATH_MAX];
 	ssize_t n;
-	int r = walk_watch(w, w->cur, INOTIFY_NAME, w->component);
+	int r = walk_watch(w, w->cur, INOTIFY_WAY, w->component);
 
-	if (r < 0)
-		return r == -ENOMEM ? r : walk_again(w);
+	if (r != WALK_ON)
+		return r;
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)
 		return walk_again(w);
@@ -153,10 +158,13 @@ static int walk_link(struct walk *w, const char *path)
 
 static int walk_directory(struct walk *w, const char *path)
 {
-	int r = walk_watch(w, path, INOTIFY_SELF, NULL);
+	struct stat st;
+	int r = walk_watch(w, w->cur, INOTIFY_WAY, w->component);
 
-	if (r < 0)
-		return r == -ENOMEM ? r : walk_again(w);
+	if (r != WALK_ON)
+		return r;
+	if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
+		return walk_again(w);
 	strcpy(w->cur, path);
 	return WALK_ON;
 }
@@ -168,8 +176,8 @@ static int walk_entry(struct walk *w, const char *path, bool there)
 	struct stat st;
 	int r = walk_watch(w, w->cur, INOTIFY_NAME, w->component);
 
-	if (r < 0)
-		return r == -ENOMEM ? r : walk_again(w);
+	if (r != WALK_ON)
+		return r;
 	/* It may have come, or become a link or a directory, before the watch was there. */
 	if (lstat(path, &st) == 0 && (!there || S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode)))
 		return walk_again(w);
@@ -246,7 +254,7 @@ static int walk_base(struct walk *w, const char *directory, bool any)
 		strcpy(w->base, w->cur);
 	if (r == WALK_ON && any)
 		r = walk_watch(w, w->cur, INOTIFY_ANY, NULL);
-	return r == -ENOMEM ? r : 0; /* gone a moment ago: INOTIFY_SELF tells */
+	return r < 0 ? r : 0;
 }
 
 /* A file in the base directory needs no second walk there. */

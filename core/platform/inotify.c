@@ -9,12 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define MASK_FLAGS (IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_MASK_ADD)
-#define MASK_SELF (IN_DELETE_SELF | IN_MOVE_SELF)
+#define MASK_WAY (IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
 /* IN_ATTRIB: chmod and chown mend an unreadable file; link and unlink change the link count. */
-#define MASK_NAME (IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_CLOSE_WRITE | IN_ATTRIB)
+#define MASK_NAME (MASK_WAY | IN_CREATE | IN_CLOSE_WRITE | IN_ATTRIB)
 
 /* A watched directory: one kernel watch. */
 struct node {
@@ -24,7 +25,7 @@ struct node {
 	size_t n_slots;
 };
 
-/* A name in a directory; "" is the directory itself, "/" any name. */
+/* A name in a directory; "/" is any name. */
 struct slot {
 	struct table_entry entry; /* by wd and name */
 	struct node *node;
@@ -139,21 +140,21 @@ static void slot_drop_unused(struct inotify *in, struct slot *slot)
 int inotify_add(struct inotify *in, const char *dir, enum inotify_kind kind, const char *name,
 		void *owner, struct inotify_interest **ret)
 {
-	static const uint32_t masks[] = {
-		[INOTIFY_SELF] = MASK_SELF, [INOTIFY_NAME] = MASK_NAME, [INOTIFY_ANY] = MASK_NAME};
-	const char *key = kind == INOTIFY_SELF ? "" : kind == INOTIFY_ANY ? "/" : name;
+	uint32_t mask = kind == INOTIFY_WAY ? MASK_WAY : MASK_NAME;
 	struct inotify_interest *interest;
 	struct slot *slot;
 	struct node *node;
 	int wd, r;
 
-	wd = inotify_add_watch(in->fd, dir, masks[kind] | MASK_FLAGS);
+	wd = inotify_add_watch(in->fd, dir, mask | MASK_FLAGS);
 	if (wd < 0)
 		return -errno;
 	r = node_get(in, wd, &node);
-	if (r < 0)
+	if (r < 0) {
+		inotify_rm_watch(in->fd, wd);
 		return r;
-	r = slot_get(in, node, key, &slot);
+	}
+	r = slot_get(in, node, kind == INOTIFY_ANY ? "/" : name, &slot);
 	if (r < 0) {
 		node_drop_unused(in, node);
 		return r;
@@ -198,30 +199,30 @@ static void event_dispatch(struct inotify *in, const struct inotify_event *event
 	if (event->mask & IN_Q_OVERFLOW) {
 		in->overflows++;
 		in->ops.overflow(in->ops.user);
-		return;
-	}
-	if (event->mask & IN_IGNORED) {
+	} else if (event->mask & IN_IGNORED) {
 		node = node_find(in, event->wd);
 		if (node)
 			node->dead = true;
-	}
-	if (event->mask & (MASK_SELF | IN_IGNORED | IN_UNMOUNT)) {
-		slot_tell(in, event->wd, "");
 	} else if (event->len) {
 		slot_tell(in, event->wd, event->name);
 		slot_tell(in, event->wd, "/");
 	}
 }
 
+/* What comes while it reads waits for the next call, or a storm would never let it end. */
 void inotify_drain(struct inotify *in)
 {
 	char buf[65536] __attribute__((aligned(__alignof__(struct inotify_event))));
+	int queued = 0;
 	ssize_t n;
 
-	while ((n = read(in->fd, buf, sizeof(buf))) > 0) {
-		const char *p = buf;
-
-		while (p < buf + n) {
+	if (ioctl(in->fd, FIONREAD, &queued) < 0)
+		return;
+	for (; queued > 0; queued -= (int)n) {
+		n = read(in->fd, buf, sizeof(buf));
+		if (n <= 0)
+			return;
+		for (const char *p = buf; p < buf + n;) {
 			const struct inotify_event *event = (const void *)p;
 
 			event_dispatch(in, event);

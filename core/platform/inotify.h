@@ -1,8 +1,8 @@
 /*
  * platform/inotify - one inotify(7) descriptor for all directories
  *
- * An interest is a name in a directory, or the directory itself, and the object that wants to hear
- * of it. Events are hints: the owner is told that something may have changed, never what.
+ * An interest is a name in a directory, or all names, and the object that wants to hear of it.
+ * Events are hints: the owner is told that something may have changed, never what.
  */
 #ifndef HC_PLATFORM_INOTIFY_H
 #define HC_PLATFORM_INOTIFY_H
@@ -28,24 +28,31 @@ struct inotify_ops {
 int inotify_create(struct loop *loop, const struct inotify_ops *ops, struct inotify **ret);
 void inotify_destroy(struct inotify *in);
 
-/* INOTIFY_SELF: the directory itself moves or goes. INOTIFY_NAME: an entry appears, goes, or is
- * closed after writing. INOTIFY_ANY: any entry does. */
+/*
+ * What is told of an entry. INOTIFY_WAY: it goes, or another takes its place; enough for a
+ * directory or link that is there and leads on, and quiet in a busy directory. INOTIFY_NAME: it
+ * comes, too, is closed after writing, or its mode, owner or link count changes. INOTIFY_ANY: the
+ * same of every entry.
+ *
+ * A directory is watched as an entry of the one above, because IN_DELETE_SELF of inotify(7) waits
+ * for the last process that has the directory open.
+ */
 enum inotify_kind {
-	INOTIFY_SELF,
+	INOTIFY_WAY,
 	INOTIFY_NAME,
 	INOTIFY_ANY,
 };
 
 /*
- * Watches directory dir, which must be an absolute path without links. name is for INOTIFY_NAME
- * only. 0, or a negative errno: -ENOENT, -ENOTDIR (gone or replaced meanwhile), -EACCES, -ENOSPC
+ * Watches entry name (not for INOTIFY_ANY) of directory dir, an absolute path without links. 0, or
+ * a negative errno: -ENOENT, -ENOTDIR (dir is gone or was replaced meanwhile), -EACCES, -ENOSPC
  * (fs.inotify.max_user_watches), -ENOMEM.
  */
 int inotify_add(struct inotify *in, const char *dir, enum inotify_kind kind, const char *name,
 		void *owner, struct inotify_interest **ret);
 void inotify_remove(struct inotify *in, struct inotify_interest *interest); /* takes NULL */
 
-/* Reads what the kernel has queued by now and tells the owners. */
+/* Reads what the kernel has queued by now, and no more, and tells the owners. */
 void inotify_drain(struct inotify *in);
 
 uint64_t inotify_overflows(const struct inotify *in);

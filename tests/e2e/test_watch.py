@@ -214,7 +214,6 @@ def test_a_directory_that_is_mounted_over(world, tmp_path):
     world.hotcertd.wrapper = ["unshare", "-m"]
     old = world.ca.issue().write(world.directory)
     pair = world.ca.issue().write(tmp_path / "other")
-    world.hotcertd.conf("20-rescan", "[hotcert]\nrescan = 100ms\n")  # a mount is no event
     world.start()
     in_daemons_namespace("mount", "--bind", tmp_path / "other", world.directory)
     world.expect(pair)
