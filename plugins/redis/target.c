@@ -212,7 +212,7 @@ void target_destroy(struct target *t)
 	if (!t)
 		return;
 	assert(t->magic == TARGET_MAGIC);
-	target_settle(t);
+	target_save(t);
 	drop_connection(t);
 	free(t->report);
 	t->magic = 0;
@@ -248,12 +248,16 @@ void target_cancel(struct target *t)
 	drop_connection(t);
 }
 
-void target_settle(struct target *t)
+void target_tear_down(struct target *t)
+{
+	if (!t->fn)
+		probe_destroy(steal(&t->probe));
+}
+
+void target_save(struct target *t)
 {
 	int r;
 
-	if (!t->fn)
-		probe_destroy(steal(&t->probe));
 	if (!t->unsaved)
 		return;
 	t->unsaved = false;
@@ -261,6 +265,11 @@ void target_settle(struct target *t)
 	if (r < 0)
 		t->config->host->log(t->config->ctx, HC_LOG_WARNING,
 				     "%s: the state cannot be saved: %s", t->name, strerror(-r));
+}
+
+bool target_unsaved(const struct target *t)
+{
+	return t->unsaved;
 }
 
 const char *target_name(const struct target *t)

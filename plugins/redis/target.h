@@ -31,9 +31,11 @@ void target_run(struct target *target, const struct wanted *wanted, bool dry, ta
 /* fn is not called any more. */
 void target_cancel(struct target *target);
 
-/* What can wait until the end of a run was told: tears down, and writes what is to survive a
- * restart. */
-void target_settle(struct target *target);
+/* Closes the connection that proved the last run, whose end did not wait for that. */
+void target_tear_down(struct target *target);
+/* Writes what is to survive a restart, where it has changed. */
+void target_save(struct target *target);
+bool target_unsaved(const struct target *target);
 
 const char *target_name(const struct target *target);
 /* What the server serves, as last seen; n is 0 where nothing was. */
