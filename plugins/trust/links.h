@@ -1,0 +1,37 @@
+/*
+ * trust/links - the directory of hash links that OpenSSL looks roots up in
+ *
+ * HASH.0, HASH.1 and so on, HASH being of the subject's name, are links to the files of the roots
+ * of that name (X509_LOOKUP_hash_dir(3)). OpenSSL goes on until a number is missing, so nothing may
+ * be taken out of the middle of such a row, not for a moment: another root takes the place first,
+ * and leaves its own later.
+ */
+#ifndef HC_TRUST_LINKS_H
+#define HC_TRUST_LINKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define LINKS_HASH 9 /* eight digits and a NUL byte */
+
+/* The rows that have been changed, for links_tidy(). Zeroed is empty. */
+struct links {
+	char (*hashes)[LINKS_HASH];
+	size_t n;
+};
+
+/*
+ * In the directory dir (a descriptor), gives each place in a row that leads to `from` to the last
+ * one behind it for which stays() is true; where there is none it leads to `instead` from now on. 0
+ * or a negative errno.
+ */
+int links_release(int dir, const char *from, const char *instead,
+		  bool (*stays)(void *data, const char *target), void *data, struct links *ret);
+
+/* Takes out of the rows what does not stay, leads nowhere, or is there twice. */
+void links_tidy(int dir, const struct links *links, bool (*stays)(void *data, const char *target),
+		void *data);
+
+void links_finish(struct links *links);
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * The system store, third part: the files and links that are ours
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/mem.h"
+#include "trust/system.h"
+
+/* "name.pem" for "name.crt": how Debian's program calls its link to a file of ours. */
+static void link_name(const struct system *sys, const struct entry *entry, char ret[NAME_FILE])
+{
+	size_t len = strlen(entry->name) - strlen(sys->family->suffix);
+
+	snprintf(ret, NAME_FILE, "%.*s.pem", (int)len, entry->name);
+}
+
+static void gone_path(const struct system *sys, const struct entry *entry, char ret[PATH_MAX])
+{
+	char name[NAME_FILE + sizeof(SYSTEM_GONE)];
+
+	snprintf(name, sizeof(name), "%s" SYSTEM_GONE, entry->name);
+	system_path(&sys->store, sys->family->anchors, name, ret);
+}
+
+/* Whether what a hash link leads to is there when the change is done. */
+static bool link_stays(void *data, const char *target)
+{
+	const struct system *sys = data;
+	const struct inventory *inventory = sys->inventory;
+	size_t len = strlen(target), cut = strlen(SYSTEM_GONE);
+	char name[NAME_FILE];
+
+	for (size_t i = 0; i < inventory->n; i++) {
+		if (inventory->list[i].todo != TODO_REMOVE)
+			continue;
+		link_name(sys, &inventory->list[i], name);
+		if (strcmp(name, target) == 0)
+			return false;
+	}
+	return len <= cut || strcmp(target + len - cut, SYSTEM_GONE) != 0;
+}
+
+/* Opens the directory of links; -1 where the family has none, or it is not there. */
+static int open_links(const struct system *sys)
+{
+	char path[PATH_MAX];
+
+	if (!sys->family->links)
+		return -1;
+	system_path(&sys->store, sys->family->links, "", path);
+	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int install(const struct system *sys, const struct entry *entry)
+{
+	const struct store_env *env = sys->store.env;
+	char name[NAME_FILE], path[PATH_MAX];
+	struct hc_replace replace = {
+		.size = sizeof(replace),
+		.data = entry->root->pem,
+		.len = strlen(entry->root->pem),
+		.mode = 0644,
+		.uid = (uint32_t)-1,
+		.gid = (uint32_t)-1,
+	};
+
+	name_file(env->instance, entry->fingerprint, entry->root->label, sys->family->suffix, name);
+	replace.path = system_path(&sys->store, sys->family->anchors,
+				   entry->name ? entry->name : name, path);
+	return env->host->replace(env->ctx, &replace);
+}
+
+/*
+ * Takes our file out of sight, in an order in which a client finds the root until the bundle is
+ * built without it: a second name for the file, hash links that lead to that name, and only then
+ * the first goes.
+ */
+static int take_out(struct system *sys, const struct entry *entry, int links)
+{
+	char path[PATH_MAX], gone[PATH_MAX], name[NAME_FILE];
+	int r = 0;
+
+	system_path(&sys->store, sys->family->anchors, entry->name, path);
+	gone_path(sys, entry, gone);
+	link_name(sys, entry, name);
+	if (link(path, gone) < 0 && errno != EEXIST && errno != ENOENT)
+		return -errno;
+	if (links >= 0)
+		r = links_release(links, name, gone, link_stays, sys, &sys->released);
+	if (r < 0)
+		return r;
+	if (unlink(path) < 0 && errno != ENOENT)
+		return -errno;
+	if (links >= 0 && unlinkat(links, name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	return 0;
+}
+
+int system_files_write(struct system *sys)
+{
+	cleanup_close int links = open_links(sys);
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < sys->inventory->n; i++) {
+		const struct entry *entry = &sys->inventory->list[i];
+
+		if (entry->todo == TODO_INSTALL)
+			r = install(sys, entry);
+		else if (entry->todo == TODO_REMOVE)
+			r = take_out(sys, entry, links);
+	}
+	return r;
+}
+
+void system_files_settle(struct system *sys)
+{
+	cleanup_close int links = open_links(sys);
+	char gone[PATH_MAX];
+
+	if (links >= 0)
+		links_tidy(links, &sys->released, link_stays, sys);
+	for (size_t i = 0; i < sys->inventory->n; i++) {
+		const struct entry *entry = &sys->inventory->list[i];
+
+		if (entry->todo == TODO_NOTHING || !entry->name)
+			continue;
+		gone_path(sys, entry, gone);
+		unlink(gone);
+	}
+}
