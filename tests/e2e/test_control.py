@@ -149,6 +149,11 @@ def rss(daemon):
         return next(int(line.split()[1]) for line in f if line.startswith("RssAnon"))
 
 
+def sanitized(daemon):
+    """Its quarantine keeps what was freed."""
+    return "asan" in daemon.build.name
+
+
 def descriptors(daemon):
     return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
 
@@ -175,7 +180,7 @@ def test_a_megabyte_without_a_newline(daemon):
     for s in clients:
         send(s, b"x" * (1 << 20))
     assert daemon.ctl("version")[0] == 0
-    assert rss(daemon) - before < 4096
+    assert sanitized(daemon) or rss(daemon) - before < 4096
     for s in clients:
         s.close()
 
@@ -196,7 +201,7 @@ def test_five_hundred_clients(daemon):
         clients.append(s)
         if i % 2:
             send(s, b'{"comm')
-    assert rss(daemon) - before < 16384
+    assert sanitized(daemon) or rss(daemon) - before < 16384
     for s in clients:
         s.close()
     wait.until(lambda: descriptors(daemon) <= fds, lambda: f"{descriptors(daemon)} descriptors, were {fds}")

@@ -54,8 +54,8 @@ def test_killed_during_renewals(hotcertd, make_step_ca, make_redis, tls, rekey):
     redis = make_redis(tls, tls / "ca.crt")
     hotcertd.conf("10-test", CONF.format(tls=tls, ca=ca, redis=redis, rekey=rekey))
     # Redis wants its files at its start: the first certificate comes before it.
-    hotcertd.conf("90-enrol-first", "[hotcert]\nready_timeout = 100ms\n")
-    hotcertd.start()
+    hotcertd.start(ready=False)
+    hotcertd.wait_log("control socket")
     hotcertd.wait_instance("stepca:redis", "ok")
     redis.start()
     renewed = set()

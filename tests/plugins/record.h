@@ -30,8 +30,10 @@ static void add_file(FILE *f, const struct hc_file *file)
 	add_string(f, file->path);
 	fputs(", \"error\": ", f);
 	add_string(f, file->error);
-	fprintf(f, ", \"state\": %d, \"mode\": %u, \"bytes\": %llu, \"sha256\": \"",
-		(int)file->state, (unsigned)file->mode, (unsigned long long)file->data_len);
+	fprintf(f, ", \"state\": %d, \"mode\": %u, \"uid\": %u, \"gid\": %u, \"bytes\": %llu, ",
+		(int)file->state, (unsigned)file->mode, (unsigned)file->uid, (unsigned)file->gid,
+		(unsigned long long)file->data_len);
+	fputs("\"sha256\": \"", f);
 	for (size_t i = 0; i < sizeof(file->sha256); i++)
 		fprintf(f, "%02x", file->sha256[i]);
 	fputs("\", \"certs\": [", f);
