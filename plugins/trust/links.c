@@ -59,17 +59,22 @@ static int add_row(struct links *links, const char *hash)
 	return 0;
 }
 
-/* In one step, so that nobody finds the number missing. */
-static int point_to(int dir, const char *hash, unsigned number, const char *target)
+/* In one step, so that nobody finds the link missing. */
+static int point_name_to(int dir, const char *name, const char *target)
 {
-	char name[32];
-
-	snprintf(name, sizeof(name), "%s.%u", hash, number);
 	if (unlinkat(dir, TEMPORARY, 0) < 0 && errno != ENOENT)
 		return -errno;
 	if (symlinkat(target, dir, TEMPORARY) < 0 || renameat(dir, TEMPORARY, dir, name) < 0)
 		return -errno;
 	return 0;
+}
+
+static int point_to(int dir, const char *hash, unsigned number, const char *target)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s.%u", hash, number);
+	return point_name_to(dir, name, target);
 }
 
 /* What the searches below go by. */
@@ -180,6 +185,32 @@ void links_tidy(int dir, const struct links *links, bool (*stays)(void *data, co
 
 	for (size_t i = 0; i < links->n; i++)
 		tidy_row(&search, links->hashes[i]);
+}
+
+static int rebase(int dir, const char *name, const char *prefix, const char *instead)
+{
+	size_t cut = strlen(prefix);
+	char target[PATH_MAX], rebased[2 * PATH_MAX];
+	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
+
+	if (n < 0 || (size_t)n <= cut || memcmp(target, prefix, cut) != 0 || target[cut] != '/')
+		return 0;
+	snprintf(rebased, sizeof(rebased), "%s%.*s", instead, (int)n - (int)cut, target + cut);
+	return point_name_to(dir, name, rebased);
+}
+
+int links_rebase(int dir, const char *prefix, const char *instead)
+{
+	DIR *stream = open_stream(dir);
+	struct dirent *file;
+	int r = 0;
+
+	if (!stream)
+		return -errno;
+	while (r == 0 && (file = readdir(stream)))
+		r = rebase(dir, file->d_name, prefix, instead);
+	closedir(stream);
+	return r;
 }
 
 void links_finish(struct links *links)

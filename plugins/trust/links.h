@@ -32,6 +32,9 @@ int links_release(int dir, const char *from, const char *instead,
 void links_tidy(int dir, const struct links *links, bool (*stays)(void *data, const char *target),
 		void *data);
 
+/* Makes each link that leads to prefix/X one to instead/X. 0 or a negative errno. */
+int links_rebase(int dir, const char *prefix, const char *instead);
+
 void links_finish(struct links *links);
 
 #endif

@@ -24,9 +24,16 @@ static const struct family families[] = {
 		.anchors = "/usr/local/share/ca-certificates",
 		.suffix = ".crt",
 		.update = "/usr/sbin/update-ca-certificates",
-		.root_option = "--sysroot",
 		.bundle = "/etc/ssl/certs/ca-certificates.crt",
 		.links = "/etc/ssl/certs",
+		.up = "../../..",
+		/* Its option --sysroot means these five, but 20230311 (Debian 12) has no such
+		 * option: it prints its usage and exits with 0. */
+		.options = {{"--certsconf", "/etc/ca-certificates.conf"},
+			    {"--certsdir", "/usr/share/ca-certificates"},
+			    {"--localcertsdir", "/usr/local/share/ca-certificates"},
+			    {"--etccertsdir", "/etc/ssl/certs"},
+			    {"--hooksdir", "/etc/ca-certificates/update.d"}},
 	},
 };
 
@@ -116,7 +123,8 @@ static int note_ours(const struct store *store, const struct family *family, con
 	if (gone)
 		return note_damaged(name, parts, inventory);
 	content_of(system_path(store, family->anchors, name, path), content);
-	if (memcmp(content, parts->fingerprint, sizeof(parts->fingerprint)) != 0)
+	if (memcmp(content, parts->fingerprint, sizeof(parts->fingerprint)) != 0 ||
+	    system_link_is_outward(store, family, name))
 		return note_damaged(name, parts, inventory);
 	return inventory_own(inventory, content, name);
 }

@@ -18,14 +18,23 @@
  */
 #define SYSTEM_GONE ".gone"
 
+/* An option that tells a program of a path, which then is one below the sysroot. */
+struct path_option {
+	const char *name, *path;
+};
+
+#define SYSTEM_OPTIONS 5 /* at most, for each program */
+
 struct family {
 	const char *name;
-	const char *anchors;	 /* the directory for the administrator's roots */
-	const char *suffix;	 /* of the files in it */
-	const char *update;	 /* the program that builds the rest */
-	const char *root_option; /* how that is told to work below another root directory */
-	const char *bundle;	 /* a file with all roots that it builds */
-	const char *links;	 /* a directory of hash links that it does not tidy; or NULL */
+	const char *anchors; /* the directory for the administrator's roots */
+	const char *suffix;  /* of the files in it */
+	const char *update;  /* the program that builds the rest */
+	const char *bundle;  /* a file with all roots that it builds */
+	const char *links;   /* a directory of hash links that it does not tidy; or NULL */
+	const char *up;	     /* from there to the root directory */
+	/* how it is told to work below a sysroot */
+	struct path_option options[SYSTEM_OPTIONS];
 };
 
 struct system {
@@ -57,8 +66,17 @@ int system_look_at_bundle(const struct store *store, const struct family *family
 
 /* Does to the files what is marked, before the program runs. 0 or a negative errno. */
 int system_files_write(struct system *sys);
-/* Removes what was kept for the time of the change. */
-void system_files_settle(struct system *sys);
+/* Puts the links in order and removes what was kept for the time of the change. 0 or a negative
+ * errno.
+ */
+int system_files_settle(struct system *sys);
+/*
+ * Whether the link to our file of that name leads into the sysroot from outside, as the program
+ * makes it: whoever has that directory for its root finds nothing there. A finished change leaves
+ * none.
+ */
+bool system_link_is_outward(const struct store *store, const struct family *family,
+			    const char *name);
 
 /* The operation of store_type, and the end of one that is under way. */
 void system_change(struct store *store, struct inventory *inventory);

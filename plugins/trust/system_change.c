@@ -49,8 +49,14 @@ static void change_done(struct system *sys, int32_t status, const char *format, 
 
 static void settle(struct system *sys)
 {
-	system_files_settle(sys);
-	change_done(sys, HC_OK, "%s", "");
+	int r = system_files_settle(sys);
+
+	if (r == 0)
+		change_done(sys, HC_OK, "%s", "");
+	else
+		change_done(sys, store_status(r), "cannot put the links in %s%s in order: %s%s",
+			    sys->store.env->sysroot, sys->family->links, strerror(-r),
+			    store_hint(r));
 }
 
 static void on_line(void *data, const char *line)
@@ -157,12 +163,13 @@ static void verify(struct system *sys)
 
 static void update(struct system *sys)
 {
-	const char *root = sys->store.env->sysroot;
-	const char *argv[] = {sys->family->update, NULL, NULL, NULL};
+	const struct path_option *options = sys->family->options;
+	const char *argv[2 + 2 * SYSTEM_OPTIONS] = {sys->family->update};
+	char paths[SYSTEM_OPTIONS][PATH_MAX];
 
-	if (*root) {
-		argv[1] = sys->family->root_option;
-		argv[2] = root;
+	for (size_t i = 0; *sys->store.env->sysroot && i < SYSTEM_OPTIONS && options[i].name; i++) {
+		argv[1 + 2 * i] = options[i].name;
+		argv[2 + 2 * i] = system_path(&sys->store, options[i].path, "", paths[i]);
 	}
 	start(sys, argv, verify);
 }

@@ -11,11 +11,11 @@
 #include "trust/system.h"
 
 /* "name.pem" for "name.crt": how Debian's program calls its link to a file of ours. */
-static void link_name(const struct system *sys, const struct entry *entry, char ret[NAME_FILE])
+static void link_name(const struct family *family, const char *name, char ret[NAME_FILE])
 {
-	size_t len = strlen(entry->name) - strlen(sys->family->suffix);
+	size_t len = strlen(name) - strlen(family->suffix);
 
-	snprintf(ret, NAME_FILE, "%.*s.pem", (int)len, entry->name);
+	snprintf(ret, NAME_FILE, "%.*s.pem", (int)len, name);
 }
 
 static void gone_path(const struct system *sys, const struct entry *entry, char ret[PATH_MAX])
@@ -37,7 +37,7 @@ static bool link_stays(void *data, const char *target)
 	for (size_t i = 0; i < inventory->n; i++) {
 		if (inventory->list[i].todo != TODO_REMOVE)
 			continue;
-		link_name(sys, &inventory->list[i], name);
+		link_name(sys->family, inventory->list[i].name, name);
 		if (strcmp(name, target) == 0)
 			return false;
 	}
@@ -86,7 +86,7 @@ static int take_out(struct system *sys, const struct entry *entry, int links)
 
 	system_path(&sys->store, sys->family->anchors, entry->name, path);
 	gone_path(sys, entry, gone);
-	link_name(sys, entry, name);
+	link_name(sys->family, entry->name, name);
 	if (link(path, gone) < 0 && errno != EEXIST && errno != ENOENT)
 		return -errno;
 	if (links >= 0)
@@ -116,13 +116,32 @@ int system_files_write(struct system *sys)
 	return r;
 }
 
-void system_files_settle(struct system *sys)
+bool system_link_is_outward(const struct store *store, const struct family *family,
+			    const char *name)
+{
+	size_t len = strlen(store->env->sysroot);
+	char link[NAME_FILE], path[PATH_MAX], target[PATH_MAX];
+
+	if (len == 0 || !family->links)
+		return false;
+	link_name(family, name, link);
+	return readlink(system_path(store, family->links, link, path), target, sizeof(target)) >
+		       (ssize_t)len &&
+	       memcmp(target, store->env->sysroot, len) == 0;
+}
+
+int system_files_settle(struct system *sys)
 {
 	cleanup_close int links = open_links(sys);
 	char gone[PATH_MAX];
+	int r = 0;
 
 	if (links >= 0)
 		links_tidy(links, &sys->released, link_stays, sys);
+	if (links >= 0 && *sys->store.env->sysroot)
+		r = links_rebase(links, sys->store.env->sysroot, sys->family->up);
+	if (r < 0)
+		return r;
 	for (size_t i = 0; i < sys->inventory->n; i++) {
 		const struct entry *entry = &sys->inventory->list[i];
 
@@ -131,4 +150,5 @@ void system_files_settle(struct system *sys)
 		gone_path(sys, entry, gone);
 		unlink(gone);
 	}
+	return 0;
 }

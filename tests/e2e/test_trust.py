@@ -35,10 +35,7 @@ class System:
     """A Debian system as far as update-ca-certificates(8) needs one, with one root of the distribution."""
 
     def __init__(self, directory):
-        self.root = directory
-        self.anchors = directory / "usr/local/share/ca-certificates"
-        self.links = directory / "etc/ssl/certs"
-        self.bundle = self.links / "ca-certificates.crt"
+        self.be_at(directory)
         for path in self.anchors, self.links, directory / "usr/share/ca-certificates/stock", directory / "etc/ca-certificates/update.d":
             path.mkdir(parents=True)
         self.stock = CA("Stock Root")
@@ -46,8 +43,22 @@ class System:
         (directory / "etc/ca-certificates.conf").write_text("# as Debian ships it\nstock/stock.crt\n")
         self.update()
 
+    def be_at(self, directory):
+        self.root = directory
+        self.anchors = directory / "usr/local/share/ca-certificates"
+        self.links = directory / "etc/ssl/certs"
+        self.bundle = self.links / "ca-certificates.crt"
+
+    def move(self, directory):
+        self.root.rename(directory)
+        self.be_at(directory)
+
     def update(self, *args):
-        subprocess.run(["update-ca-certificates", "--sysroot", self.root, *args], check=True, capture_output=True)
+        """With the long options: 20230311 (Debian 12) does not know --sysroot, which stands for them in newer ones."""
+        paths = {"certsconf": "etc/ca-certificates.conf", "certsdir": "usr/share/ca-certificates", "etccertsdir": "etc/ssl/certs",
+                 "localcertsdir": "usr/local/share/ca-certificates", "hooksdir": "etc/ca-certificates/update.d"}
+        options = [word for name, path in paths.items() for word in (f"--{name}", self.root / path)]
+        subprocess.run(["update-ca-certificates", *options, *args], check=True, capture_output=True)
 
     def ours(self):
         return sorted(p.name for p in self.anchors.iterdir() if p.name.startswith("hotcert-"))
@@ -179,6 +190,35 @@ def test_ten_instances_take_turns(daemon, system, tls):
     assert all(i["state"] == "ok" for i in daemon.status()["instances"])
     assert all(system.trusts(root) for root in roots)
     assert system.bundle.read_text().count("BEGIN CERTIFICATE") == 12  # with ours and the stock root
+
+
+def leads_outside(system):
+    return [p.name for p in system.links.iterdir() if p.is_symlink() and os.readlink(p).startswith("/")]
+
+
+def test_links_hold_wherever_the_sysroot_is(daemon, system, ca, tls):
+    """As in an image, whose own root directory that is; update-ca-certificates makes links that only hold outside."""
+    assert leads_outside(system)
+    second = CA("Test Root")
+    replace(tls / "ca.crt", pem_of(ca, second))
+    daemon.configure("overlap = 0")
+    daemon.start()
+    assert not leads_outside(system) and system.trusts(second)
+    replace(tls / "ca.crt", ca.pem)
+    assert daemon.sync() == 0 and not leads_outside(system)
+    daemon.stop()
+    system.move(system.root.with_name("image"))
+    assert system.trusts(ca) and system.trusts(system.stock) and not system.trusts(second)
+    assert not [p for p in system.links.iterdir() if not p.exists()]
+
+
+def test_a_crash_that_left_links_into_the_sysroot(daemon, system, ca):
+    daemon.start()
+    daemon.stop()
+    system.update()
+    assert leads_outside(system)
+    daemon.start()
+    assert not leads_outside(system) and system.trusts(ca)
 
 
 # ---- what is refused ----------------------------------------------------------------------------------------
