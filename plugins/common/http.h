@@ -29,6 +29,7 @@ struct http_tls {
 struct http_query {
 	const char *url;    /* https only */
 	const char *post;   /* a JSON body for POST, "" for an empty one; NULL: GET */
+	const char *type;   /* Content-Type of post; NULL: application/json */
 	const char *bearer; /* for Authorization: Bearer; NULL: none */
 	int64_t timeout_ms; /* for all of it, name look-up included */
 };
@@ -44,12 +45,14 @@ enum http_result {
 
 struct http_reply {
 	enum http_result result;
-	long status;	     /* HTTP status; 0 where none came */
-	const char *error;   /* one line where result is not HTTP_DONE, else "" */
-	const char *body;    /* NUL-terminated, never NULL */
-	size_t len;	     /* of body */
-	int64_t date;	     /* the peer's clock, milliseconds since 1970; 0: not told */
-	int64_t retry_after; /* milliseconds it asks us to wait; 0: not told */
+	long status;	      /* HTTP status; 0 where none came */
+	const char *error;    /* one line where result is not HTTP_DONE, else "" */
+	const char *body;     /* NUL-terminated, never NULL */
+	size_t len;	      /* of body */
+	int64_t date;	      /* the peer's clock, milliseconds since 1970; 0: not told */
+	int64_t retry_after;  /* milliseconds it asks us to wait; 0: not told */
+	const char *location; /* Location; "" where not told */
+	const char *nonce;    /* Replay-Nonce (RFC 8555 section 6.5.1); "" where not told */
 };
 
 struct http;

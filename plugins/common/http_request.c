@@ -56,15 +56,30 @@ static enum http_result result_of(const struct http_request *request)
 	}
 }
 
+/* A header of the reply, as long as the request lives; NULL: not there. */
+static const char *header_of(CURL *easy, const char *name)
+{
+	struct curl_header *header;
+
+	if (curl_easy_header(easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+		return NULL;
+	return header->value;
+}
+
 static int64_t date_of(CURL *easy)
 {
-	struct curl_header *date;
-	time_t at;
+	const char *date = header_of(easy, "Date");
+	time_t at = date ? curl_getdate(date, NULL) : -1;
 
-	if (curl_easy_header(easy, "Date", 0, CURLH_HEADER, -1, &date) != CURLHE_OK)
-		return 0;
-	at = curl_getdate(date->value, NULL);
 	return at < 0 ? 0 : (int64_t)at * 1000;
+}
+
+/* Free with free(3). */
+static char *header_copy(CURL *easy, const char *name)
+{
+	const char *value = header_of(easy, name);
+
+	return value ? strdup(value) : NULL;
 }
 
 static const char *error_of(const struct http_request *request)
@@ -95,13 +110,16 @@ static void request_deliver(void *data)
 	http_fn fn = request->fn;
 	void *fn_data = request->data;
 	char error[CURL_ERROR_SIZE];
-	char *body = steal(&request->body);
+	cleanup_free char *body = steal(&request->body);
+	cleanup_free char *location = header_copy(request->easy, "Location");
+	cleanup_free char *nonce = header_copy(request->easy, "Replay-Nonce");
 
 	snprintf(error, sizeof(error), "%s", reply.error);
 	reply.error = error;
+	reply.location = location ? location : "";
+	reply.nonce = nonce ? nonce : "";
 	http_request_drop(request);
 	fn(fn_data, &reply);
-	free(body);
 }
 
 void http_request_end(struct http_request *request, CURLcode code)
@@ -218,7 +236,8 @@ static int request_setup(struct http_request *request, const struct http_query *
 	request_secure(request);
 	if (query->post) {
 		curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, query->post);
-		r = header_add(request, "Content-Type", "application/json");
+		r = header_add(request, "Content-Type",
+			       query->type ? query->type : "application/json");
 	}
 	if (r == 0 && query->bearer) {
 		cleanup_free char *value = NULL;

@@ -186,6 +186,30 @@ int jwk_private(const json_t *jwk, EVP_PKEY **ret_key)
 	return 0;
 }
 
+/* A coordinate of the public point: 32 bytes, whatever zeros it begins with. */
+static char *coordinate(const EVP_PKEY *key, const char *param)
+{
+	BIGNUM *number = NULL;
+	uint8_t bytes[32];
+	char *text = NULL;
+
+	if (EVP_PKEY_get_bn_param(key, param, &number) == 1 &&
+	    BN_bn2binpad(number, bytes, sizeof(bytes)) == (int)sizeof(bytes))
+		text = b64url_encode(bytes, sizeof(bytes));
+	BN_free(number);
+	return text;
+}
+
+json_t *jwk_public_p256(const EVP_PKEY *key)
+{
+	cleanup_free char *x = coordinate(key, OSSL_PKEY_PARAM_EC_PUB_X);
+	cleanup_free char *y = coordinate(key, OSSL_PKEY_PARAM_EC_PUB_Y);
+
+	if (!x || !y)
+		return NULL;
+	return json_pack("{ss ss ss ss}", "crv", "P-256", "kty", "EC", "x", x, "y", y);
+}
+
 /* RFC 7638 section 3.2, RFC 8037 section 2: the members that count, in lexicographic order. */
 static char *canonical(const json_t *jwk)
 {

@@ -15,6 +15,12 @@
 int jwk_private(const json_t *jwk, EVP_PKEY **ret_key);
 
 /*
+ * The public JWK of an EC key on P-256 (RFC 7518 section 6.2.1). NULL: another key, or out of
+ * memory. Free with json_decref().
+ */
+json_t *jwk_public_p256(const EVP_PKEY *key);
+
+/*
  * Thumbprint of a public or private JWK (RFC 7638): SHA-256 in base64url. NULL: a member is
  * missing, or out of memory. Free with free(3).
  */

@@ -107,36 +107,65 @@ static int flatten(uint8_t **sig, size_t *len, int bits)
 	return r;
 }
 
-static char *encode_json(const json_t *json)
+/* BASE64URL(header) . BASE64URL(payload), the JWS signing input. NULL: out of memory. */
+static char *signing_input(const json_t *header, const char *payload)
 {
-	cleanup_free char *text = json_dumps(json, JSON_COMPACT);
+	cleanup_free char *json = json_dumps(header, JSON_COMPACT);
+	cleanup_free char *head = json ? b64url_encode(json, strlen(json)) : NULL;
+	cleanup_free char *body = b64url_encode(payload, strlen(payload));
+	char *text;
 
-	return text ? b64url_encode(text, strlen(text)) : NULL;
+	return head && body && asprintf(&text, "%s.%s", head, body) >= 0 ? text : NULL;
 }
 
-int jws_sign(EVP_PKEY *key, const json_t *header, const json_t *payload, char **ret)
+/* Puts the signature behind its input. */
+static int join(const char *text, const uint8_t *sig, size_t len, char **ret)
+{
+	cleanup_free char *tail = b64url_encode(sig, len);
+
+	return tail && asprintf(ret, "%s.%s", text, tail) >= 0 ? 0 : -ENOMEM;
+}
+
+int jws_sign_text(EVP_PKEY *key, const json_t *header, const char *payload, char **ret)
 {
 	const char *name = json_text(header, "alg");
 	const struct algorithm *a = name ? find(key, name) : NULL;
-	cleanup_free char *head = encode_json(header);
-	cleanup_free char *body = encode_json(payload);
-	cleanup_free char *text = NULL;
-	cleanup_free char *tail = NULL;
+	cleanup_free char *text = signing_input(header, payload);
 	cleanup_free uint8_t *sig = NULL;
 	size_t len = 0;
 	int r;
 
 	if (!a)
 		return -EINVAL;
-	if (!head || !body || asprintf(&text, "%s.%s", head, body) < 0)
+	if (!text)
 		return -ENOMEM;
 	r = sign(key, a, text, &sig, &len);
 	if (r == 0 && a->bits)
 		r = flatten(&sig, &len, a->bits);
-	if (r < 0)
-		return r;
-	tail = b64url_encode(sig, len);
-	if (!tail || asprintf(ret, "%s.%s", text, tail) < 0)
+	return r < 0 ? r : join(text, sig, len, ret);
+}
+
+int jws_sign(EVP_PKEY *key, const json_t *header, const json_t *payload, char **ret)
+{
+	cleanup_free char *text = json_dumps(payload, JSON_COMPACT);
+
+	return text ? jws_sign_text(key, header, text, ret) : -ENOMEM;
+}
+
+int jws_mac(const uint8_t *secret, size_t secret_len, const json_t *header, const char *payload,
+	    char **ret)
+{
+	const char *name = json_text(header, "alg");
+	cleanup_free char *text = signing_input(header, payload);
+	uint8_t mac[EVP_MAX_MD_SIZE];
+	size_t len = 0;
+
+	if (!name || strcmp(name, "HS256") != 0)
+		return -EINVAL;
+	if (!text)
 		return -ENOMEM;
-	return 0;
+	if (!EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, secret, secret_len,
+		       (const uint8_t *)text, strlen(text), mac, sizeof(mac), &len))
+		return -EINVAL;
+	return join(text, mac, len, ret);
 }

@@ -6,6 +6,8 @@
 
 #include <jansson.h>
 #include <openssl/types.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /*
  * The algorithm a key signs with where nothing else is asked: ES256, ES384, ES512, RS256 or EdDSA.
@@ -19,5 +21,15 @@ const char *jws_algorithm(const EVP_PKEY *key);
  * -ENOMEM. Free *ret with free(3).
  */
 int jws_sign(EVP_PKEY *key, const json_t *header, const json_t *payload, char **ret);
+
+/* The same with any text as the payload, also none: "" (RFC 8555 section 6.3). */
+int jws_sign_text(EVP_PKEY *key, const json_t *header, const char *payload, char **ret);
+
+/*
+ * The same with HS256, a secret that both sides know (RFC 7518 section 3.2), as its key. -EINVAL:
+ * the header asks for something else; -ENOMEM.
+ */
+int jws_mac(const uint8_t *secret, size_t secret_len, const json_t *header, const char *payload,
+	    char **ret);
 
 #endif
