@@ -6,6 +6,7 @@ import pytest
 
 from lib import wait
 from lib.pki import CA, replace
+from lib.redis_server import product, reserve_port
 from redis_case import clients, configure, failed, instance, mended, renew, sets
 
 
@@ -19,7 +20,6 @@ def reach(kind, server):
 @pytest.fixture
 def server(make_redis, ca, tls):
     """As redis_server, with a plain port beside the TLS port."""
-    from lib.redis_server import reserve_port
     ca.write(tls / "ca.crt")
     ca.issue().write(tls)
     reserved, port = reserve_port()
@@ -230,7 +230,7 @@ def test_check_says_what_would_be_done(hotcertd, server, ca, tls):
     before = sets(server)
     code, out = hotcertd.ctl("do", "redis:r", "check")
     assert code == 0, out
-    assert "redis 7" in out and pair.fingerprint[:8] in out and "already" in out
+    assert product() in out and pair.fingerprint[:8] in out and "already" in out
     assert "chain and name verified" in out or "from an earlier run" in out
     server.restart()
     code, out = hotcertd.ctl("do", "redis:r", "check")
@@ -243,4 +243,4 @@ def test_status_names_the_server(hotcertd, server, ca, tls):
     pair = renew(ca, tls, hotcertd)
     code, out = hotcertd.ctl("status", "redis:r")
     assert code == 0
-    assert str(server.unix) in out and "redis 7" in out and pair.fingerprint[:8] in out
+    assert str(server.unix) in out and product() in out and pair.fingerprint[:8] in out

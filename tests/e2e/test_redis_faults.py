@@ -14,7 +14,7 @@ import pytest
 from lib import wait
 from lib.pki import CA, replace
 from lib.process import Process
-from lib.redis_server import RedisServer, reserve_port
+from lib.redis_server import BINARY, RedisServer, reserve_port
 from redis_case import configure, failed, instance, mended, renew, sets
 
 
@@ -288,7 +288,7 @@ def test_the_server_may_not_read_the_key(hotcertd, ca):
         folder = pathlib.Path(name)
         folder.chmod(0o755)
         binary = folder / "redis-as-nobody"
-        binary.write_text("#!/bin/sh\nexec setpriv --reuid=65534 --clear-groups redis-server \"$@\"\n")
+        binary.write_text(f"#!/bin/sh\nexec setpriv --reuid=65534 --clear-groups {BINARY} \"$@\"\n")
         binary.chmod(0o755)
         tls = folder / "tls"
         pair = ca.issue().write(tls)
@@ -316,7 +316,7 @@ def test_a_sentinel(hotcertd, ca, tls, tmp_path):
     reserved, port = reserve_port()
     conf = tmp_path / "sentinel.conf"
     conf.write_text(f"port {port}\nunixsocket {tmp_path}/s.sock\ndir {tmp_path}\nbind 127.0.0.1\n")
-    sentinel = Process(["redis-server", conf, "--sentinel"], tmp_path / "sentinel.log")
+    sentinel = Process([BINARY, conf, "--sentinel"], tmp_path / "sentinel.log")
     try:
         sentinel.wait_log("Sentinel ID is")
         configure(hotcertd, tls, f"address = tcp:127.0.0.1:{port}").start()

@@ -1,12 +1,18 @@
-"""A real redis-server: a unix socket, a TLS port of 127.0.0.1, no plain port."""
+"""A real Redis or Valkey: a unix socket, a TLS port of 127.0.0.1, no plain port."""
 
 import hashlib
+import os
 import pathlib
+import re
 import socket
 import ssl
+import subprocess
 
 from lib import wait
 from lib.process import Process
+
+# Another server for the same tests: HOTCERT_REDIS_SERVER=valkey-server
+BINARY = os.environ.get("HOTCERT_REDIS_SERVER", "redis-server")
 
 
 def reserve_port():
@@ -22,7 +28,7 @@ class RedisServer:
     """options: more lines of redis.conf. The pair lies in `tls`, which may be hotcert's watch."""
 
     def __init__(self, directory, tls, ca, options=(), password=None, cert="redis.crt", key="redis.key",
-                 binary="redis-server"):
+                 binary=BINARY):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.reserved, self.port = reserve_port()
@@ -96,6 +102,13 @@ class RedisServer:
     def wait_served(self, fingerprint, deadline=None):
         wait.until(lambda: self.served() == fingerprint,
                    lambda: f"Redis serves {self.served()}, not {fingerprint}", deadline)
+
+
+def product():
+    """The server as hotcert names it, by what it says itself: "redis 7.0.15"."""
+    said = subprocess.run([BINARY, "--version"], check=True, capture_output=True, text=True).stdout
+    name, version = re.match(r"(\w+) server v=([\d.]+)", said).groups()
+    return f"{name.lower()} {version}"
 
 
 class RedisError(Exception):
