@@ -38,6 +38,6 @@ struct table_entry *table_next_same(const struct table_entry *e);
 struct table_entry *table_any(const struct table *t);
 
 uint64_t table_hash(uint64_t seed, const void *data, size_t len); /* FNV-1a */
-uint64_t table_hash_u64(uint64_t value);			  /* a bijection: no false hits */
+uint64_t table_hash_u64(uint64_t x);				  /* a bijection: no false hits */
 
 #endif

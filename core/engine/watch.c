@@ -12,8 +12,8 @@
 
 static const char *const poll_reasons[] = {
 	[CHAIN_WATCHED] = "",
-	[CHAIN_POLL_LIMIT] = "the kernel gives no more inotify watches; raise "
-			     "fs.inotify.max_user_watches with sysctl",
+	[CHAIN_POLL_LIMIT] = ("the kernel gives no more inotify watches; raise "
+			      "fs.inotify.max_user_watches with sysctl"),
 	[CHAIN_POLL_PERMISSION] = "a directory on the way cannot be read",
 	[CHAIN_POLL_REMOTE] =
 		"a network or FUSE file system does not tell of changes made elsewhere",

@@ -263,7 +263,7 @@ static int walk_file(struct walk *w, const char *directory, const char *path)
 	size_t len = strlen(directory);
 	int r = 0;
 
-	if (strncmp(path, directory, len) || path[len] != '/')
+	if (strncmp(path, directory, len) != 0 || path[len] != '/')
 		r = walk_path(w, "/", path);
 	else if (w->base[0])
 		r = walk_path(w, w->base, path + len);

@@ -118,6 +118,7 @@ char *host_format(const char *format, va_list args)
 	return str_take(&text);
 }
 
+HC_PRINTF(3, 4)
 static void host_log(hc_ctx *ctx, int32_t level, const char *format, ...)
 {
 	cleanup_free char *text = NULL;
@@ -158,6 +159,7 @@ static int32_t host_opt_is_set(hc_ctx *ctx, const char *key)
 	return options_is_set(ctx->options, key);
 }
 
+HC_PRINTF(3, 4)
 static void host_opt_error(hc_ctx *ctx, const char *key, const char *format, ...)
 {
 	cleanup_free char *where = options_where(ctx->options, key);
@@ -228,6 +230,7 @@ static int32_t host_state_set(hc_ctx *ctx, const char *key, const void *data, si
 
 /* ---- jobs and status ---- */
 
+HC_PRINTF(3, 4)
 static void host_job_done(hc_job job, int32_t status, const char *format, ...)
 {
 	va_list args;
@@ -244,6 +247,7 @@ static void host_request(hc_ctx *ctx)
 		ctx->on_request(ctx->owner);
 }
 
+HC_PRINTF(3, 4)
 static void host_status_add(hc_ctx *ctx, const char *key, const char *format, ...)
 {
 	cleanup_free char *text = NULL;

@@ -217,7 +217,7 @@ static int load(const char *dir, const char *name, struct plugin **ret, char *wh
 	cleanup_free char *path = str_format("%s/%s.so", dir, name);
 	cleanup_free struct plugin *plugin = calloc(1, sizeof(*plugin));
 	const struct hc_plugin *theirs;
-	struct stat st;
+	struct stat st = {0};
 
 	if (!path || !plugin)
 		return refuse(why, why_size, "out of memory");

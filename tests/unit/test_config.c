@@ -196,8 +196,8 @@ static void compares(void **state)
 		WATCH "ca = x\n[redis w]\na = 1\nb = 3\n[watch m]\ndirectory = /m\nmatch = y\n",
 		WATCH
 		"settle_warn = 1s\n[redis w]\na = 1\n[watch m]\ndirectory = /m\nmatch = x, y\n",
-		"[watch w]\ndirectory = /t\ncert = /tls/c\nkey = /tls/k\n[redis w]\na = 1\nb = 2\n"
-		"timeout = 1s\n[watch m]\ndirectory = /m\nca = x\n",
+		("[watch w]\ndirectory = /t\ncert = /tls/c\nkey = /tls/k\n[redis w]\na = 1\nb = 2\n"
+		 "timeout = 1s\n[watch m]\ndirectory = /m\nca = x\n"),
 	};
 	struct config *first;
 

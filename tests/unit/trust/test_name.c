@@ -56,7 +56,8 @@ static void instances_keep_their_name(void **state)
 
 static void a_name_can_be_taken_apart(void **state)
 {
-	const char *const instances[] = {"corp", "a-b", TRICKY, "-", "a.crt"};
+	static const char tricky[] = TRICKY;
+	const char *const instances[] = {"corp", "a-b", tricky, "-", "a.crt"};
 	char name[NAME_FILE];
 	struct name_parts parts;
 
