@@ -99,7 +99,6 @@ static void request_deliver(void *data)
 
 	assert(request->magic == REQUEST_MAGIC);
 	reply.error = error_of(request);
-	reply.body = request->body ? request->body : "";
 	reply.len = request->len;
 	reply.date = date_of(request->easy);
 	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &reply.status);
@@ -116,6 +115,7 @@ static void request_deliver(void *data)
 
 	snprintf(error, sizeof(error), "%s", reply.error);
 	reply.error = error;
+	reply.body = body ? body : "";
 	reply.location = location ? location : "";
 	reply.nonce = nonce ? nonce : "";
 	http_request_drop(request);
