@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "common/tail.h"
+#include "common/words.h"
 #include "exec/describe.h"
-#include "exec/words.h"
 
 #define EXEC_MAGIC 0x65786563u
 #define EXIT_TEMPFAIL 75  /* EX_TEMPFAIL of sysexits.h */

@@ -1,2 +1,2 @@
-exec_COMMON = tail.c
+exec_COMMON = tail.c words.c
 exec_LIBS   = -lcrypto

@@ -1,5 +1,5 @@
-/* exec/words: how a command line becomes words */
-#include "exec/words.h"
+/* common/words: how a command line becomes words */
+#include "common/words.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -107,5 +107,5 @@ int main(void)
 		cmocka_unit_test(worst_cases_fit),
 	};
 
-	return cmocka_run_group_tests_name("exec/words", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("common/words", tests, NULL, NULL);
 }

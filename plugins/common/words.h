@@ -1,8 +1,8 @@
 /*
- * exec/words - a command line as a list of words
+ * common/words - a command line as a list of words
  */
-#ifndef HC_EXEC_WORDS_H
-#define HC_EXEC_WORDS_H
+#ifndef HC_COMMON_WORDS_H
+#define HC_COMMON_WORDS_H
 
 /*
  * Splits a line at blanks. 'single quotes' keep everything, "double quotes" know \"

@@ -1,11 +1,11 @@
-#include "exec/words.h"
+#include "common/words.h"
+
+#include "common/mem.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "common/mem.h"
 
 static const char *const shell_signs[] = {"|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"};
 
