@@ -132,3 +132,5 @@ demo:
 	$(Q)tools/install-deps build test
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)HOTCERT_BUILD=$(B) /usr/bin/python3 demo/demo.py
+
+include tests/matrix.mk
