@@ -1,6 +1,7 @@
 #include "redis/reader.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* hiredis before 1.0 says int where later ones say size_t. */
@@ -44,6 +45,12 @@ int reader_feed(struct reader *reader, const void *data, size_t len)
 	return redisReaderFeed(reader->hiredis, data, len) == REDIS_OK ? 0 : -ENOMEM;
 }
 
+/* From 1.0 on hiredis understands RESP3, too. We never ask for it, so it is no reply to us. */
+static bool is_resp2(const redisReply *reply)
+{
+	return reply->type >= REDIS_REPLY_STRING && reply->type <= REDIS_REPLY_ERROR;
+}
+
 int reader_next(struct reader *reader, redisReply **ret_reply)
 {
 	void *reply = NULL;
@@ -52,6 +59,10 @@ int reader_next(struct reader *reader, redisReply **ret_reply)
 		return -EPROTO;
 	if (!reply)
 		return 0;
+	if (!is_resp2(reply)) {
+		freeReplyObject(reply);
+		return -EPROTO;
+	}
 	*ret_reply = reply;
 	return 1;
 }
