@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import subprocess
 
 import pytest
 
@@ -98,6 +97,10 @@ class Service:
     def status(self):
         return self.guest.run("hotcertctl", "status")[1]
 
+    def wait_ok(self, instance):
+        """An attempt that failed before a restart counts: the next one may come a moment after READY."""
+        wait.until(lambda: f"{instance}  ok" in self.status(), self.status)
+
 
 WATCH = "[watch redis]\ndirectory = /etc/redis/tls\ncert = redis.crt\nkey = redis.key\nca = ca.crt\n"
 
@@ -192,12 +195,12 @@ def test_what_a_process_of_the_service_may(service, guest):
 
 
 @pytest.mark.parametrize("command", [
-    "touch /etc/redis/tls/x", "touch /usr/x", "touch /var/lib/x", "ls /root/.", "mknod /var/lib/hotcert/x c 1 3", "mount -t tmpfs x /mnt",
+    "touch /etc/redis/tls/x", "touch /usr/x", "touch /var/lib/x", "cat /root/secret", "mknod /var/lib/hotcert/x c 1 3", "mount -t tmpfs x /mnt",
     "chroot / true", "unshare -n true", "setpriv --reuid=100 true", "dd if=/dev/mem of=/dev/null count=1",
     "chmod u+s /var/lib/hotcert/x", "kill -0 1",
 ])
 def test_what_the_sandbox_forbids(service, guest, command):
-    guest.sh("mkdir -p /var/lib/hotcert; touch /var/lib/hotcert/x; rm -f /var/lib/hotcert/x; touch /var/lib/hotcert/x")
+    guest.sh("touch /root/secret; mkdir -p /var/lib/hotcert; touch /var/lib/hotcert/x; rm -f /var/lib/hotcert/x; touch /var/lib/hotcert/x")
     if "mknod" in command:
         guest.sh("rm /var/lib/hotcert/x")
     run_exec(service, command)
@@ -245,7 +248,7 @@ def test_the_drop_in_for_stepca_and_files_of_another_user(service, guest, ca):
     assert "cannot write it: Read-only file system; under systemd the unit needs the drop-in for trust" in service.log()
     service.drop_in("stepca")
     assert service.ctl("restart")[0] == 0
-    assert "trust:redis  ok" in service.status(), service.status()
+    service.wait_ok("trust:redis")
     assert bundle.read_bytes().endswith(ca.pem)
     assert guest.sh("stat -c '%U:%G %a' /etc/redis/tls/roots.pem") == "redis:redis 600\n"
 
@@ -271,7 +274,7 @@ def test_the_drop_in_for_trust_and_the_real_store(service, guest, ca):
     assert "under systemd the unit needs the drop-in for trust" in service.log() and guest.run("sh", "-c", verify)[0] != 0
     service.drop_in("trust")
     assert service.ctl("restart")[0] == 0
-    assert "trust:redis  ok" in service.status(), service.status()
+    service.wait_ok("trust:redis")
     assert ca.pem.decode() in guest.path("/etc/ssl/certs/ca-certificates.crt").read_text()
     guest.sh(verify)
     guest.sh("hotcertctl do trust:redis uninstall")
@@ -294,7 +297,5 @@ def test_a_drop_in_in_run_outlives_the_service(service, guest):
 
 
 def test_the_installed_unit_is_verified(guest):
-    done = subprocess.run(["true"], check=False)
-    assert done.returncode == 0
-    out = guest.run("systemd-analyze", "verify", "hotcertd.service")[1]
-    assert "hotcertd.service" not in out.replace("man hotcert", ""), out
+    out = guest.run("systemd-analyze", "verify", "--man=no", "hotcertd.service")[1]
+    assert "hotcertd.service" not in out, out
