@@ -84,6 +84,14 @@ abi:
 e2e: all fakes
 	$(Q)HOTCERT_BUILD=$(B) $(PYTEST) -q tests/e2e $(PYTEST_ARGS)
 
+# The stepca plugin against the current step-ca, built through the Go module proxy with a current Go.
+CURRENT_CA = build/ca-current
+.PHONY: test-current-ca
+test-current-ca: tests-build
+	$(Q)PATH="$$PATH:/usr/local/go/bin" tests/ca/current $(CURRENT_CA)
+	$(Q)HOTCERT_BUILD=$(B) HOTCERT_CA_DIR=$(CURDIR)/$(CURRENT_CA) STEP_CA=$(CURDIR)/$(CURRENT_CA)/bin/step-ca \
+		$(PYTEST) -q tests/e2e/test_stepca*.py $(PYTEST_ARGS)
+
 # ---- checks ----
 C_FILES = $(shell git ls-files '*.c' 2>/dev/null || find core plugins tests examples -name '*.c')
 H_FILES = $(shell git ls-files '*.h' 2>/dev/null || find core plugins tests examples -name '*.h')

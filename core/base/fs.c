@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 void fs_wipe_free(char *data, size_t len)
@@ -98,15 +99,42 @@ static int write_all(int fd, const char *data, size_t len)
 	return 0;
 }
 
-/* Owner and mode come first, and chown(2) before chmod(2), which it may undo. */
-static int fill(int fd, const void *data, size_t len, mode_t mode, uid_t uid, gid_t gid)
+/* Gives fd an extended attribute of the file at like: 1, or 0 where that has none, or -errno. */
+static int copy_xattr(int fd, const char *like, const char *name)
+{
+	char value[4096];
+	ssize_t len = like ? getxattr(like, name, value, sizeof(value)) : 0;
+
+	if (len <= 0)
+		return len < 0 && errno == ERANGE ? -errno : 0;
+	return fsetxattr(fd, name, value, (size_t)len, 0) < 0 ? -errno : 1;
+}
+
+/*
+ * Owner and mode come first, and chown(2) before chmod(2), which it may undo. An ACL sets the mode
+ * by itself: without it, the group would get what the mask allows to those the ACL names. A label
+ * that SELinux does not let us give is no reason to fail: the directory's default is left then.
+ */
+static int be_like(int fd, const struct fs_access *access)
 {
 	int r;
 
-	if ((uid != (uid_t)-1 || gid != (gid_t)-1) && fchown(fd, uid, gid) < 0)
+	if ((access->uid != (uid_t)-1 || access->gid != (gid_t)-1) &&
+	    fchown(fd, access->uid, access->gid) < 0)
 		return -errno;
-	if (fchmod(fd, mode) < 0)
-		return -errno;
+	(void)copy_xattr(fd, access->like, "security.selinux");
+	r = access->keep_acl ? copy_xattr(fd, access->like, "system.posix_acl_access") : 0;
+	if (r == 0 && fchmod(fd, access->mode) < 0)
+		r = -errno;
+	return r < 0 ? r : 0;
+}
+
+static int fill(int fd, const void *data, size_t len, const struct fs_access *access)
+{
+	int r = be_like(fd, access);
+
+	if (r < 0)
+		return r;
 	r = write_all(fd, data, len);
 	if (r < 0)
 		return r;
@@ -138,6 +166,13 @@ static int open_parent(const char *path, int *ret_dir, const char **ret_name)
 
 int fs_replace(const char *path, const void *data, size_t len, mode_t mode, uid_t uid, gid_t gid)
 {
+	struct fs_access access = {.mode = mode, .uid = uid, .gid = gid};
+
+	return fs_replace_as(path, data, len, &access);
+}
+
+int fs_replace_as(const char *path, const void *data, size_t len, const struct fs_access *access)
+{
 	cleanup_close int dir = -1, fd = -1;
 	cleanup_free char *temp = NULL;
 	const char *name = path;
@@ -154,7 +189,7 @@ int fs_replace(const char *path, const void *data, size_t len, mode_t mode, uid_
 	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	r = fill(fd, data, len, mode, uid, gid);
+	r = fill(fd, data, len, access);
 	if (r == 0 && renameat(dir, temp, dir, name) < 0)
 		r = -errno;
 	if (r < 0) {

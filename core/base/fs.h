@@ -4,6 +4,7 @@
 #ifndef HC_BASE_FS_H
 #define HC_BASE_FS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/stat.h>
@@ -22,6 +23,18 @@ int fs_read(const char *path, size_t max, char **ret_data, size_t *ret_len, stru
  * negative errno nothing has changed and nothing is left behind.
  */
 int fs_replace(const char *path, const void *data, size_t len, mode_t mode, uid_t uid, gid_t gid);
+
+/* Who may do what with a new file. */
+struct fs_access {
+	mode_t mode;
+	uid_t uid; /* -1: left as created */
+	gid_t gid;
+	const char *like; /* a file whose SELinux label it gets; NULL, or not there: none */
+	bool keep_acl;	  /* and whose ACL, which wins over mode */
+};
+
+/* fs_replace() with all of it. */
+int fs_replace_as(const char *path, const void *data, size_t len, const struct fs_access *access);
 
 /* Makes a directory and its missing parents, mode 0755 but the last. 0 where it exists. */
 int fs_mkdir(const char *path, mode_t mode);

@@ -155,7 +155,7 @@ static bool runner_heeds(struct runner *r, enum runner_reason reason)
 		return r->state != RUNNER_RETRY && r->state != RUNNER_FAILED;
 	case RUNNER_REQUEST:
 		r->noisy = true;
-		return r->state != RUNNER_RETRY;
+		return true;
 	case RUNNER_RETRY_DUE:
 		return true;
 	case RUNNER_START:

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LINE_SIZE 1024 /* a longer line comes in pieces */
+#define LINE_SIZE 16384 /* a longer line comes in pieces */
 
 struct process {
 	struct loop *loop;

@@ -201,21 +201,40 @@ static int64_t host_secret_read(hc_ctx *ctx, const char *key, char *buf, size_t 
 
 /* ---- files and state ---- */
 
+/* What the file that is there has wins over what is given, as the flags say. */
+static void host_keep(uint32_t flags, struct fs_access *access)
+{
+	struct stat st;
+
+	if (stat(access->like, &st) < 0)
+		return;
+	if (flags & (HC_REPLACE_KEEP | HC_REPLACE_KEEP_MODE)) {
+		access->mode = st.st_mode & 07777;
+		access->keep_acl = true;
+	}
+	if (flags & HC_REPLACE_KEEP)
+		access->uid = access->gid = (uid_t)-1;
+	if (!(flags & (HC_REPLACE_KEEP | HC_REPLACE_KEEP_OWNER)))
+		return;
+	if (access->uid == (uid_t)-1)
+		access->uid = st.st_uid;
+	if (access->gid == (gid_t)-1)
+		access->gid = st.st_gid;
+}
+
 static int32_t host_replace(hc_ctx *ctx, const struct hc_replace *given)
 {
 	struct hc_replace rep = {0};
-	struct stat st;
+	struct fs_access access;
 
 	(void)ctx;
 	memcpy(&rep, given, given->size < sizeof(rep) ? given->size : sizeof(rep));
 	if (!rep.path || rep.path[0] != '/')
 		return -EINVAL;
-	if ((rep.flags & HC_REPLACE_KEEP) && stat(rep.path, &st) == 0) {
-		rep.mode = st.st_mode & 07777;
-		rep.uid = st.st_uid;
-		rep.gid = st.st_gid;
-	}
-	return fs_replace(rep.path, rep.data, rep.len, rep.mode, rep.uid, rep.gid);
+	access = (struct fs_access){.mode = rep.mode, .uid = rep.uid, .gid = rep.gid};
+	access.like = rep.like ? rep.like : rep.path;
+	host_keep(rep.flags, &access);
+	return fs_replace_as(rep.path, rep.data, rep.len, &access);
 }
 
 static int64_t host_state_get(hc_ctx *ctx, const char *key, void *buf, size_t size)

@@ -84,7 +84,8 @@ AT(hc_replace, len, 24, 16);
 AT(hc_replace, mode, 32, 24);
 AT(hc_replace, uid, 36, 28);
 AT(hc_replace, gid, 40, 32);
-SIZE(hc_replace, 48, 36);
+AT(hc_replace, like, 48, 36);
+SIZE(hc_replace, 56, 40);
 
 AT(hc_spawn, size, 0, 0);
 AT(hc_spawn, flags, 4, 4);

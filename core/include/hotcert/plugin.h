@@ -208,10 +208,13 @@ struct hc_replace {
 	uint32_t mode; /* permission bits */
 	uint32_t uid;  /* (uint32_t)-1: leave to the system */
 	uint32_t gid;
+	const char *like; /* whose owner, mode and label to keep, where it is there; NULL: path's */
 };
 
 enum {
-	HC_REPLACE_KEEP = 1, /* owner and mode of the file that is there win over the given ones */
+	HC_REPLACE_KEEP = 1,	   /* owner, mode and ACL of the file that is there win */
+	HC_REPLACE_KEEP_MODE = 2,  /* its mode and ACL do */
+	HC_REPLACE_KEEP_OWNER = 4, /* its user and group do where -1 is given */
 };
 
 /* A program to run: see hc_host.spawn. Zero it, set size, fill in the rest. */
