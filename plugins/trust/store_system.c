@@ -16,13 +16,21 @@
 #include "trust/pem.h"
 #include "trust/system.h"
 
-/* Debian, Ubuntu: update-ca-certificates(8). The first whose directory and program exist is taken.
- */
+/* The first that is there is taken. */
 static const struct family families[] = {
 	{
+		/* alpinelinux/ca-certificates, update-ca.c; its hook certhash builds the links anew
+		 */
+		.name = "alpine",
+		.sign = "/etc/alpine-release",
+		.anchors = "/usr/local/share/ca-certificates",
+		.update = "/usr/sbin/update-ca-certificates",
+		.bundle = "/etc/ssl/certs/ca-certificates.crt",
+	},
+	{
+		/* update-ca-certificates(8) */
 		.name = "debian",
 		.anchors = "/usr/local/share/ca-certificates",
-		.suffix = ".crt",
 		.update = "/usr/sbin/update-ca-certificates",
 		.bundle = "/etc/ssl/certs/ca-certificates.crt",
 		.links = "/etc/ssl/certs",
@@ -35,6 +43,29 @@ static const struct family families[] = {
 			    {"--etccertsdir", "/etc/ssl/certs"},
 			    {"--hooksdir", "/etc/ca-certificates/update.d"}},
 	},
+	{
+		/* RHEL, Fedora and what comes of them: update-ca-trust(8) */
+		.name = "redhat",
+		.anchors = "/etc/pki/ca-trust/source/anchors",
+		.update = "/usr/bin/update-ca-trust",
+		.argument = "extract",
+		.bundle = "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+	},
+	{
+		/* openSUSE/ca-certificates: the hook certbundle.run builds the bundle */
+		.name = "suse",
+		.anchors = "/etc/pki/trust/anchors",
+		.update = "/usr/sbin/update-ca-certificates",
+		.bundle = "/var/lib/ca-certificates/ca-bundle.pem",
+	},
+	{
+		/* ca-certificates-utils */
+		.name = "arch",
+		.anchors = "/etc/ca-certificates/trust-source/anchors",
+		.update = "/usr/bin/update-ca-trust",
+		.argument = "extract",
+		.bundle = "/etc/ca-certificates/extracted/tls-ca-bundle.pem",
+	},
 };
 
 const char *system_path(const struct store *store, const char *dir, const char *name,
@@ -44,13 +75,29 @@ const char *system_path(const struct store *store, const char *dir, const char *
 	return buf;
 }
 
-const struct family *system_detect(const struct store *store)
+bool system_is_chroot(const struct store *store, const struct family *family)
+{
+	return *store->env->sysroot && !family->options[0].name;
+}
+
+static bool is_there(const struct store *store, const struct family *family)
 {
 	char path[PATH_MAX];
+	const char *update = family->update;
 
+	if (system_is_chroot(store, family))
+		update = system_path(store, update, "", path);
+	if (access(update, X_OK) < 0)
+		return false;
+	if (family->sign && access(system_path(store, family->sign, "", path), F_OK) < 0)
+		return false;
+	return access(system_path(store, family->anchors, "", path), F_OK) == 0;
+}
+
+const struct family *system_detect(const struct store *store)
+{
 	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++)
-		if (access(system_path(store, families[i].anchors, "", path), F_OK) == 0 &&
-		    access(families[i].update, X_OK) == 0)
+		if (is_there(store, &families[i]))
 			return &families[i];
 	return NULL;
 }
@@ -133,12 +180,13 @@ static int note_anchor(const struct store *store, const struct family *family, c
 		       struct inventory *inventory)
 {
 	size_t len = strlen(file), cut = strlen(SYSTEM_GONE);
-	bool gone = len > cut && strcmp(file + len - cut, SYSTEM_GONE) == 0;
+	bool gone = *file == SYSTEM_HIDDEN && len > cut + 1 &&
+		    strcmp(file + len - cut, SYSTEM_GONE) == 0;
 	struct name_parts parts;
 	char name[NAME_MAX + 1];
 
-	snprintf(name, sizeof(name), "%.*s", (int)(gone ? len - cut : len), file);
-	if (!name_parse(name, family->suffix, &parts))
+	snprintf(name, sizeof(name), "%.*s", (int)(gone ? len - cut - 1 : len), file + gone);
+	if (!name_parse(name, SYSTEM_SUFFIX, &parts))
 		return 0;
 	if (name_is_of(&parts, store->env->instance))
 		return note_ours(store, family, name, gone, &parts, inventory);
@@ -196,8 +244,9 @@ static int system_look(struct store *store, struct inventory *inventory, char wh
 
 	if (!family) {
 		snprintf(why, STORE_WHY,
-			 "no trust store of a kind that is known (debian): install the package "
-			 "ca-certificates, or use bundle:/path");
+			 "no trust store of a kind that is known (Alpine, Arch, Debian, RHEL, "
+			 "SUSE): "
+			 "install the package ca-certificates, or use bundle:/path");
 		return -EOPNOTSUPP;
 	}
 	r = look_at_anchors(store, family, inventory);

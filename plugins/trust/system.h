@@ -12,11 +12,15 @@
 
 #define SYSTEM_MAGIC 0x73797374u
 
+#define SYSTEM_SUFFIX ".crt"
+
 /*
  * Added to the name of a file that is being taken out: programs do not see it any more, but we do,
- * until all is done. A crash in between is so made good by the next job.
+ * until all is done. A crash in between is so made good by the next job. It begins with a dot
+ * because Alpine's program takes every other file, whatever its name ends in.
  */
 #define SYSTEM_GONE ".gone"
+#define SYSTEM_HIDDEN '.'
 
 /* An option that tells a program of a path, which then is one below the sysroot. */
 struct path_option {
@@ -27,13 +31,18 @@ struct path_option {
 
 struct family {
 	const char *name;
-	const char *anchors; /* the directory for the administrator's roots */
-	const char *suffix;  /* of the files in it */
-	const char *update;  /* the program that builds the rest */
-	const char *bundle;  /* a file with all roots that it builds */
-	const char *links;   /* a directory of hash links that it does not tidy; or NULL */
-	const char *up;	     /* from there to the root directory */
-	/* how it is told to work below a sysroot */
+	const char *
+		sign; /* where anchors and program are no proof, what else must be there; or NULL */
+	const char *anchors;  /* the directory for the administrator's roots */
+	const char *update;   /* the program that builds the rest */
+	const char *argument; /* of that, or NULL */
+	const char *bundle;   /* a file with all roots that it builds */
+	const char *links;    /* a directory of hash links that it does not tidy; or NULL */
+	const char *up;	      /* from there to the root directory */
+	/*
+	 * How the program of the running system is told to work below a sysroot; none: it cannot
+	 * be, and the one that is in there runs, with the sysroot as its root directory.
+	 */
 	struct path_option options[SYSTEM_OPTIONS];
 };
 
@@ -55,6 +64,9 @@ struct system {
 
 /* The family that this system is of, or NULL. */
 const struct family *system_detect(const struct store *store);
+
+/* Whether the family's program runs with the sysroot as its root directory. */
+bool system_is_chroot(const struct store *store, const struct family *family);
 
 /* A path below the sysroot, in a buffer of the caller; name may be "". */
 const char *system_path(const struct store *store, const char *dir, const char *name,

@@ -87,7 +87,8 @@ static void on_exit_code(void *data, int32_t code)
  * Runs a program, then next. It inherits the lock: where this daemon is killed the program goes on,
  * and whoever comes next must wait for its end.
  */
-static void start(struct system *sys, const char *const *argv, void (*next)(struct system *sys))
+static void start(struct system *sys, const char *program, const char *const *argv,
+		  void (*next)(struct system *sys))
 {
 	const struct store_env *env = sys->store.env;
 	struct hc_spawn spawn = {
@@ -99,14 +100,14 @@ static void start(struct system *sys, const char *const *argv, void (*next)(stru
 	};
 	int32_t r;
 
-	sys->program = argv[0];
+	sys->program = program;
 	sys->next = next;
 	sys->tail.n = 0;
 	fcntl(sys->lock, F_SETFD, 0);
 	r = env->host->spawn(env->ctx, &spawn, &sys->child);
 	fcntl(sys->lock, F_SETFD, FD_CLOEXEC);
 	if (r < 0)
-		change_done(sys, store_status(r), "cannot run %s: %s", argv[0], strerror(-r));
+		change_done(sys, store_status(r), "cannot run %s: %s", program, strerror(-r));
 }
 
 /*
@@ -119,7 +120,7 @@ static void rehash(struct system *sys)
 	const char *argv[] = {"openssl", "rehash", NULL, NULL};
 
 	argv[2] = system_path(&sys->store, sys->family->links, "", links);
-	start(sys, argv, settle);
+	start(sys, argv[0], argv, settle);
 }
 
 static bool is_there_from_others(const struct inventory *inventory)
@@ -161,17 +162,32 @@ static void verify(struct system *sys)
 		settle(sys);
 }
 
-static void update(struct system *sys)
+/* Runs the running system's program, told in which directory to work. */
+static void update_from_outside(struct system *sys)
 {
 	const struct path_option *options = sys->family->options;
 	const char *argv[2 + 2 * SYSTEM_OPTIONS] = {sys->family->update};
 	char paths[SYSTEM_OPTIONS][PATH_MAX];
 
-	for (size_t i = 0; *sys->store.env->sysroot && i < SYSTEM_OPTIONS && options[i].name; i++) {
+	for (size_t i = 0; i < SYSTEM_OPTIONS && options[i].name; i++) {
 		argv[1 + 2 * i] = options[i].name;
 		argv[2 + 2 * i] = system_path(&sys->store, options[i].path, "", paths[i]);
 	}
-	start(sys, argv, verify);
+	start(sys, sys->family->update, argv, verify);
+}
+
+static void update(struct system *sys)
+{
+	const struct family *family = sys->family;
+	const char *const argv[] = {"chroot", sys->store.env->sysroot, family->update,
+				    family->argument, NULL};
+
+	if (!*sys->store.env->sysroot)
+		start(sys, family->update, argv + 2, verify);
+	else if (system_is_chroot(&sys->store, family))
+		start(sys, family->update, argv, verify);
+	else
+		update_from_outside(sys);
 }
 
 static void write_files(struct system *sys)

@@ -11,18 +11,18 @@
 #include "trust/system.h"
 
 /* "name.pem" for "name.crt": how Debian's program calls its link to a file of ours. */
-static void link_name(const struct family *family, const char *name, char ret[NAME_FILE])
+static void link_name(const char *name, char ret[NAME_FILE])
 {
-	size_t len = strlen(name) - strlen(family->suffix);
+	size_t len = strlen(name) - strlen(SYSTEM_SUFFIX);
 
 	snprintf(ret, NAME_FILE, "%.*s.pem", (int)len, name);
 }
 
 static void gone_path(const struct system *sys, const struct entry *entry, char ret[PATH_MAX])
 {
-	char name[NAME_FILE + sizeof(SYSTEM_GONE)];
+	char name[1 + NAME_FILE + sizeof(SYSTEM_GONE)];
 
-	snprintf(name, sizeof(name), "%s" SYSTEM_GONE, entry->name);
+	snprintf(name, sizeof(name), "%c%s" SYSTEM_GONE, SYSTEM_HIDDEN, entry->name);
 	system_path(&sys->store, sys->family->anchors, name, ret);
 }
 
@@ -37,7 +37,7 @@ static bool link_stays(void *data, const char *target)
 	for (size_t i = 0; i < inventory->n; i++) {
 		if (inventory->list[i].todo != TODO_REMOVE)
 			continue;
-		link_name(sys->family, inventory->list[i].name, name);
+		link_name(inventory->list[i].name, name);
 		if (strcmp(name, target) == 0)
 			return false;
 	}
@@ -68,10 +68,28 @@ static int install(const struct system *sys, const struct entry *entry)
 		.gid = (uint32_t)-1,
 	};
 
-	name_file(env->instance, entry->fingerprint, entry->root->label, sys->family->suffix, name);
+	name_file(env->instance, entry->fingerprint, entry->root->label, SYSTEM_SUFFIX, name);
 	replace.path = system_path(&sys->store, sys->family->anchors,
 				   entry->name ? entry->name : name, path);
 	return env->host->replace(env->ctx, &replace);
+}
+
+/* A file that says what has been there, in words that a program which reads every file passes over.
+ */
+static int leave_note(const char *path)
+{
+	static const char note[] = "hotcert takes a root out and has not finished\n";
+	cleanup_close int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return -errno;
+	return write(fd, note, sizeof(note) - 1) < 0 ? -errno : 0;
+}
+
+/* A second name for the file, where hash links can lead to it. */
+static int keep_for_links(const char *path, const char *gone)
+{
+	return link(path, gone) < 0 && errno != EEXIST && errno != ENOENT ? -errno : 0;
 }
 
 /*
@@ -82,14 +100,13 @@ static int install(const struct system *sys, const struct entry *entry)
 static int take_out(struct system *sys, const struct entry *entry, int links)
 {
 	char path[PATH_MAX], gone[PATH_MAX], name[NAME_FILE];
-	int r = 0;
+	int r;
 
 	system_path(&sys->store, sys->family->anchors, entry->name, path);
 	gone_path(sys, entry, gone);
-	link_name(sys->family, entry->name, name);
-	if (link(path, gone) < 0 && errno != EEXIST && errno != ENOENT)
-		return -errno;
-	if (links >= 0)
+	link_name(entry->name, name);
+	r = links >= 0 ? keep_for_links(path, gone) : leave_note(gone);
+	if (r == 0 && links >= 0)
 		r = links_release(links, name, gone, link_stays, sys, &sys->released);
 	if (r < 0)
 		return r;
@@ -124,7 +141,7 @@ bool system_link_is_outward(const struct store *store, const struct family *fami
 
 	if (len == 0 || !family->links)
 		return false;
-	link_name(family, name, link);
+	link_name(name, link);
 	return readlink(system_path(store, family->links, link, path), target, sizeof(target)) >
 		       (ssize_t)len &&
 	       memcmp(target, store->env->sysroot, len) == 0;

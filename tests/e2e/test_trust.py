@@ -4,7 +4,6 @@ Nothing here may touch the machine's own trust store: each test works below a sy
 """
 
 import os
-import pathlib
 import re
 import subprocess
 import threading
@@ -14,21 +13,10 @@ import pytest
 from lib import wait
 from lib.hotcertd import run
 from lib.pki import CA, DAY, replace
+from trust_case import daemon, pem_of, the_machines_own_store  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.skipif(not os.access("/usr/sbin/update-ca-certificates", os.X_OK),
                                 reason="needs Debian's ca-certificates")
-
-CONF = """\
-[watch tls]
-directory = {tls}
-settle_warn = 200ms
-{roles}
-[trust corp]
-watch = tls
-stores = {stores}
-sysroot = {root}
-{more}
-"""
 
 
 class System:
@@ -74,37 +62,14 @@ class System:
         return by_file
 
 
-@pytest.fixture(autouse=True)
-def the_machines_own_store():
-    """Fails where it has changed."""
-    def look():
-        paths = [pathlib.Path("/etc/ssl/certs/ca-certificates.crt"), pathlib.Path("/etc/ssl/certs"),
-                 pathlib.Path("/usr/local/share/ca-certificates")]
-        return [(p, p.stat().st_mtime_ns, p.stat().st_ino) for p in paths if p.exists()]
-    before = look()
-    yield
-    assert look() == before
-
-
 @pytest.fixture
 def system(tmp_path):
     return System(tmp_path / "root")
 
 
 @pytest.fixture
-def daemon(hotcertd, system, ca, tls):
-    """Configured with a watch whose `ca` is there and whose pair is not; not yet started."""
-    ca.write(tls / "ca.crt")
-
-    def configure(more="", stores="system", roles="cert = redis.crt\nkey = redis.key\nca = ca.crt"):
-        return hotcertd.conf("10-trust", CONF.format(tls=tls, root=system.root, stores=stores, roles=roles, more=more))
-    hotcertd.configure = configure
-    configure()
-    return hotcertd
-
-
-def pem_of(*cas):
-    return b"".join(ca.pem for ca in cas)
+def root(system):
+    return system.root
 
 
 # ---- installing -----------------------------------------------------------------------------------------
