@@ -71,7 +71,8 @@ static int end_asked(struct wire *w)
 		return wire_end(w, STREAM_REJECTED,
 				"the peer asks for a client certificate, and closes without one");
 	return wire_end(w, STREAM_REJECTED,
-			"closed by the peer, which may refuse the client certificate %s", shown);
+			"closed by the peer, which may refuse the client certificate %s%s", shown,
+			tls_session_own_expiry(&w->tls));
 }
 
 /* A TLS port answers plaintext with an alert, a reset or nothing. */

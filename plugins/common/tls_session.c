@@ -178,6 +178,14 @@ static bool alert_about_client(int reason)
 	}
 }
 
+const char *tls_session_own_expiry(const struct tls_session *s)
+{
+	const X509 *own = SSL_get_certificate(s->ssl);
+
+	return own && X509_cmp_current_time(X509_get0_notAfter(own)) < 0 ? ", which has expired"
+									 : "";
+}
+
 static bool not_tls(int reason)
 {
 	return reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_PACKET_LENGTH_TOO_LONG ||
@@ -200,8 +208,8 @@ static int fail_by_reason(struct tls_session *s, int reason)
 			return fail(s, TLS_FAULT_REJECTED,
 				    "the peer asks for a client certificate (%s)", text);
 		return fail(s, TLS_FAULT_REJECTED,
-			    "the peer refuses the client certificate %s (%s)", o->client_cert,
-			    text);
+			    "the peer refuses the client certificate %s%s (%s)", o->client_cert,
+			    tls_session_own_expiry(s), text);
 	}
 	if (reason >= SSL_AD_REASON_OFFSET)
 		return fail(s, TLS_FAULT_REJECTED, "the peer ends the handshake: %s", text);

@@ -59,6 +59,9 @@ int tls_session_handshake(struct tls_session *s);
 int tls_session_read(struct tls_session *s, void *buf, size_t len, size_t *ret_len);
 int tls_session_write(struct tls_session *s, const void *data, size_t len, size_t *ret_len);
 
+/* For messages on the client's own certificate: ", which has expired" where it has, or "". */
+const char *tls_session_own_expiry(const struct tls_session *s);
+
 /* Tells the peer that nothing more comes; does not wait. */
 void tls_session_bye(struct tls_session *s);
 

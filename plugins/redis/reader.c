@@ -11,12 +11,19 @@ typedef size_t array_size;
 typedef int array_size;
 #endif
 
-/* The count of elements is the server's word, and hiredis allocates by it at once. */
+/*
+ * The count of elements is the server's word, and hiredis allocates by it at once. From 1.1 on it
+ * also follows arrays into any depth, and frees them by recursion.
+ */
 static void *(*default_array)(const redisReadTask *task, array_size elements);
 
 static void *create_array(const redisReadTask *task, array_size elements)
 {
-	if (elements > READER_ARRAY_MAX)
+	int depth = 0;
+
+	for (const redisReadTask *outer = task; outer; outer = outer->parent)
+		depth++;
+	if (elements > READER_ARRAY_MAX || depth > READER_DEPTH_MAX)
 		return NULL;
 	return default_array(task, elements);
 }

@@ -7,6 +7,7 @@
 #include <hiredis/hiredis.h>
 
 #define READER_ARRAY_MAX 4096 /* elements of one array */
+#define READER_DEPTH_MAX 7    /* arrays in arrays, as hiredis before 1.1 has it */
 
 struct reader {
 	redisReader *hiredis;

@@ -191,7 +191,9 @@ static bool locks_out(struct target *t, char *why, size_t why_size)
 {
 	if (t->addr.kind != STREAM_TLS || !t->tls.verify)
 		return false;
-	return wanted_check(t->wanted, t->tls.context, t->tls.name, why, why_size) == -EINVAL;
+	/* Not t->tls.context: a connection that was kept has the roots of the time when it was
+	 * made. */
+	return wanted_check(t->wanted, t->config->context, t->tls.name, why, why_size) == -EINVAL;
 }
 
 static int send_set(struct target *t)

@@ -237,17 +237,20 @@ def aged(ca):
     secrets = ca.folder / "secrets"
     root_key, key = (load_pem_private_key((secrets / file).read_bytes(), ca.PASSWORD.encode())
                      for file in ("root_ca_key", "intermediate_ca_key"))
-    root = sign(name("Root"), root_key.public_key(), name("Root"), root_key, (-DAY, DAY), authority(root_key))
-    middle = sign(name("Middle"), key.public_key(), name("Root"), root_key, (-DAY, DAY), authority(key))
+    root = sign(name("Root"), root_key.public_key(), name("Root"), root_key, (-DAY, DAY), authority(root_key, root_key))
+    middle = sign(name("Middle"), key.public_key(), name("Root"), root_key, (-DAY, DAY), authority(key, root_key))
     ca.root.write_bytes(pem(root))
     (ca.folder / "certs" / "intermediate_ca.crt").write_bytes(pem(middle))
     ca.fingerprint = root.fingerprint(hashes.SHA256()).hex()
     return ca
 
 
-def authority(key):
+def authority(key, issuer_key):
+    """With all that a strict verifier asks for, as Python is from 3.13 on."""
     return [(x509.BasicConstraints(ca=True, path_length=None), True),
-            (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)]
+            (x509.KeyUsage(True, False, False, False, False, True, True, False, False), True),
+            (x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False),
+            (x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False)]
 
 
 def test_an_expired_certificate_is_renewed_by_token(make_step_ca, hotcertd, tls):

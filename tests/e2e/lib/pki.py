@@ -63,7 +63,8 @@ class CA:
         self.cert = sign(name(cn), self.key.public_key(), issuer, issuer_key, lifetime, [
             (x509.BasicConstraints(ca=True, path_length=None), True),
             (x509.KeyUsage(True, False, False, False, False, True, True, False, False), True),
-            (x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False)])
+            (x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), False),
+            (x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False)])
         self.pem = pem(self.cert)
         self.fingerprint = self.cert.fingerprint(hashes.SHA256()).hex()
 

@@ -4,6 +4,7 @@ Holders keep the connection that they began with. Most clients connect again by 
 asks for its CLIENT ID: another number is a connection that was dropped. Openers make a new one each time.
 """
 
+import contextlib
 import subprocess
 import threading
 
@@ -106,7 +107,8 @@ class Piped:
     def finish(self):
         self.process.kill()
         self.process.wait()
-        self.process.popen.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.popen.stdin.close()
 
 
 class PipedHolder(Holder):

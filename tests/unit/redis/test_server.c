@@ -293,6 +293,8 @@ static void arrays_are_bounded(void **state)
 	reads("*4097\r\n", -EPROTO);
 	reads("*2147483647\r\n", -EPROTO);
 	reads("*1\r\n*1\r\n*1\r\n*99999999\r\n", -EPROTO);
+	reads("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", 1);
+	reads("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n:1\r\n", -EPROTO);
 	reads("$1000000000\r\nabc", 0);
 	reads("%1\r\n+a\r\n+b\r\n+", -EPROTO);
 	reads("HTTP/1.1 400 Bad Request\r\n", -EPROTO);
