@@ -24,7 +24,7 @@ static int add_names(X509_REQ *csr, const GENERAL_NAMES *names)
 
 static int add_subject(X509_REQ *csr, const char *subject)
 {
-	if (strlen(subject) > COMMON_NAME_MAX)
+	if (!subject || strlen(subject) > COMMON_NAME_MAX)
 		return 1;
 	return X509_NAME_add_entry_by_NID(X509_REQ_get_subject_name(csr), NID_commonName,
 					  MBSTRING_UTF8, (const unsigned char *)subject, -1, -1, 0);

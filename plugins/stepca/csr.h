@@ -8,9 +8,9 @@
 #include <openssl/x509v3.h>
 
 /*
- * A request signed by key, with the subject as common name (none where it is longer than the 64
- * characters of RFC 5280 appendix A.1; step-ca takes the name from the token then) and the names as
- * subjectAltName. NULL: out of memory. Free with X509_REQ_free().
+ * A request signed by key, with the subject as common name (none where it is NULL or longer than
+ * the 64 characters of RFC 5280 appendix A.1; step-ca takes the name from the token then) and the
+ * names as subjectAltName. NULL: out of memory. Free with X509_REQ_free().
  */
 X509_REQ *csr_create(EVP_PKEY *key, const char *subject, const GENERAL_NAMES *names);
 

@@ -324,9 +324,11 @@ static void request(struct task *task)
 	const struct options *o = &task->ca->options;
 
 	X509_REQ_free(task->csr);
-	task->csr = csr_create(task->key, o->subject, o->names);
+	task->csr = csr_create(task->key, acme_common_name(&o->acme, o->subject), o->names);
 	if (!task->csr)
 		return task_fail_errno(task, -ENOMEM, "cannot make a request for a certificate");
+	if (o->acme.challenge != ACME_NONE)
+		return acme_begin(task);
 	find_token(task);
 }
 

@@ -10,14 +10,14 @@
 #include <string.h>
 
 const struct hc_option options_table[N_OPTIONS] = {
-	{"url", HC_OPT_STRING, HC_OPT_REQUIRED, NULL, NULL,
+	{"url", HC_OPT_STRING, 0, NULL, NULL,
 	 "the CA: https://HOST[:PORT], by a name that is in its certificate"},
 	{"fingerprint", HC_OPT_STRING, 0, NULL, NULL,
 	 "SHA-256 of the CA's root certificate in hex; colons and dashes do not matter"},
 	{"root", HC_OPT_PATH, 0, NULL, NULL,
 	 "file with the CA's root certificates, instead of fingerprint"},
 	{"provisioner", HC_OPT_STRING, 0, NULL, NULL,
-	 "name of the JWK provisioner; needed with password_file"},
+	 "name of the provisioner: a JWK one with password_file, an ACME one with challenge"},
 	{"password_file", HC_OPT_SECRET, 0, NULL, NULL,
 	 "file with the password of the provisioner's key"},
 	{"token_file", HC_OPT_PATH, 0, NULL, NULL,
@@ -47,6 +47,7 @@ const struct hc_option options_table[N_OPTIONS] = {
 	 "group that the files belong to; default: as it is"},
 	{"request_timeout", HC_OPT_DURATION, 0, "15s", NULL,
 	 "longest wait for one reply of the CA"},
+	ACME_OPTIONS,
 };
 
 /* What reading an option needs to report its faults. */
@@ -66,10 +67,14 @@ static const char *text(const struct reader *r, const char *key)
 
 static int read_url(struct reader *r)
 {
-	const char *url = text(r, "url");
+	const char *directory = text(r, "acme_directory"), *given = text(r, "url");
+	cleanup_free char *origin = !given && directory ? acme_origin(directory) : NULL;
+	const char *url = given ? given : origin ? origin : "";
 	size_t len = strlen(url);
 
-	if (strncasecmp(url, "https://", 8) != 0 || !url[8] || strpbrk(url, " \t?#@"))
+	if (!*url)
+		FAULT(r, "url", "is missing: it, or acme_directory, names the CA");
+	else if (strncasecmp(url, "https://", 8) != 0 || !url[8] || strpbrk(url, " \t?#@"))
 		FAULT(r, "url", "\"%s\" is not of the form https://HOST[:PORT]", url);
 	while (len > 0 && url[len - 1] == '/')
 		len--;
@@ -91,11 +96,23 @@ static void read_trust(struct reader *r)
 		FAULT(r, "fingerprint", "is missing: give it or root, else no CA can be trusted");
 }
 
+/* Over ACME the proof is another. */
+static void refuse_credentials(struct reader *r)
+{
+	static const char *const keys[] = {"password_file", "token_file"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (text(r, keys[i]))
+			FAULT(r, keys[i], "does not go with challenge: give either");
+}
+
 static void read_credentials(struct reader *r)
 {
 	r->o->provisioner = text(r, "provisioner");
 	r->o->has_password = text(r, "password_file") != NULL;
 	r->o->token_file = text(r, "token_file");
+	if (text(r, "challenge"))
+		return refuse_credentials(r);
 	if (r->o->has_password && r->o->token_file)
 		FAULT(r, "token_file", "give either this or password_file");
 	if (!r->o->has_password && !r->o->token_file)
@@ -130,6 +147,22 @@ static int read_names(struct reader *r)
 		if (!name_classify(list[0], &type, &r->o->subject))
 			r->o->subject = list[0];
 	}
+	return e == -ENOMEM ? e : 0;
+}
+
+static int read_acme(struct reader *r)
+{
+	struct acme_section section = {
+		.host = r->host,
+		.ctx = r->ctx,
+		.url = r->o->url,
+		.provisioner = text(r, "provisioner"),
+		.subject = text(r, "subject"),
+		.names = r->o->names,
+	};
+	int e = acme_options_init(&r->o->acme, &section);
+
+	r->bad = r->bad || e == -EINVAL;
 	return e == -ENOMEM ? e : 0;
 }
 
@@ -230,7 +263,7 @@ int options_init(struct options *o, const struct hc_host *host, hc_ctx *ctx)
 {
 	struct reader r = {host, ctx, o, false};
 
-	if (read_url(&r) < 0 || read_names(&r) < 0)
+	if (read_url(&r) < 0 || read_names(&r) < 0 || read_acme(&r) < 0)
 		return -ENOMEM;
 	read_trust(&r);
 	read_credentials(&r);
@@ -241,7 +274,9 @@ int options_init(struct options *o, const struct hc_host *host, hc_ctx *ctx)
 	o->key_type = key_type_of(text(&r, "key_type"));
 	o->key_type_set = host->opt_is_set(ctx, "key_type");
 	o->rekey = host->opt_int(ctx, "rekey");
-	o->update_roots = strcmp(text(&r, "roots"), "update") == 0;
+	/* Only a step-ca announces its roots. */
+	o->update_roots = strcmp(text(&r, "roots"), "update") == 0 &&
+			  (!o->acme.foreign || host->opt_is_set(ctx, "roots"));
 	if (digest_asked(o) < 0)
 		return -ENOMEM;
 	return r.bad ? -EINVAL : 0;
@@ -251,5 +286,6 @@ void options_finish(struct options *o)
 {
 	free(o->url);
 	GENERAL_NAMES_free(o->names);
+	acme_options_finish(&o->acme);
 	*o = (struct options){0};
 }

@@ -5,6 +5,7 @@
 #define HC_STEPCA_OPTIONS_H
 
 #include "common/pem.h"
+#include "stepca/acme_options.h"
 #include "stepca/key.h"
 #include "stepca/schedule.h"
 
@@ -29,6 +30,7 @@ struct options {
 	const char *provisioner;
 	bool has_password;
 	const char *token_file;
+	struct acme_options acme;
 	const char *subject;
 	GENERAL_NAMES *names;
 	enum key_type key_type;
@@ -44,7 +46,7 @@ struct options {
 };
 
 /* The table of the section's keys. */
-enum { N_OPTIONS = 19 };
+enum { N_OPTIONS = 19 + N_ACME_OPTIONS };
 extern const struct hc_option options_table[N_OPTIONS];
 
 /*

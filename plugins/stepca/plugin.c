@@ -29,6 +29,7 @@ static void stepca_destroy(void *instance)
 	assert(ca->magic == STEPCA_MAGIC);
 	task_cancel(ca);
 	work_join_all(&ca->works);
+	acme_finish(ca);
 	ca->host->alarm_remove(ca->alarm);
 	sk_X509_pop_free(ca->roots, X509_free);
 	store_finish(&ca->store);
@@ -140,6 +141,7 @@ static int32_t stepca_apply(void *instance, const struct hc_snapshot *snapshot, 
 
 	assert(ca->magic == STEPCA_MAGIC);
 	task_cancel(ca); /* one that nobody waits for */
+	acme_tidy(ca);
 	r = store_set_paths(&ca->store, snapshot);
 	if (r == -EINVAL) {
 		ca->host->job_done(job, HC_FAILED,

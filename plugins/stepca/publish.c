@@ -55,21 +55,31 @@ static void finish(struct task *task, const STACK_OF(X509) * chain, const char *
 		return task_fail_errno(task, r, "cannot put %s in place", ca->store.cert);
 	if (task->kind == TASK_ENROL)
 		remember_asked(ca);
+	if (task->acme)
+		acme_published(task->acme);
 	ca->issued_at = ca->host->now_wall();
 	chain_validity(leaf, &from, &to);
 	task_succeed(task, "%s: valid until %s, serial %s", how, text_time(to, until),
 		     chain_serial(leaf, serial, sizeof(serial)));
 }
 
-void publish(struct task *task, const struct http_reply *reply, const char *how)
+void publish_chain(struct task *task, const STACK_OF(X509) * chain, const char *how)
 {
-	cleanup_certs STACK_OF(X509) *chain = NULL;
 	struct chain_demand demand = {
 		.key = task->key,
 		.names = task->csr && task->kind == TASK_ENROL ? task->ca->options.names : NULL,
 		.roots = task->trust,
 		.now_ms = task->ca->host->now_wall(),
 	};
+
+	if (!chain_check(chain, &demand, task->why, sizeof(task->why)))
+		return task_fail(task, CA_REFUSED, 0);
+	finish(task, chain, how);
+}
+
+void publish(struct task *task, const struct http_reply *reply, const char *how)
+{
+	cleanup_certs STACK_OF(X509) *chain = NULL;
 	int r = ca_parse_chain(reply, &chain);
 
 	if (r == -ENOMEM)
@@ -78,7 +88,5 @@ void publish(struct task *task, const struct http_reply *reply, const char *how)
 		ca_explain_garbage(reply, task->what, task->why);
 		return task_fail(task, CA_RETRY, 0);
 	}
-	if (!chain_check(chain, &demand, task->why, sizeof(task->why)))
-		return task_fail(task, CA_REFUSED, 0);
-	finish(task, chain, how);
+	publish_chain(task, chain, how);
 }

@@ -116,6 +116,8 @@ void renew_begin(struct task *task)
 	X509 *leaf = pair_leaf(&task->pair);
 	int64_t from, to;
 
+	if (task->ca->options.acme.foreign) /* ACME alone knows no renewal */
+		return enrol_begin(task);
 	if (!leaf || !task->pair.key || X509_check_private_key(leaf, task->pair.key) != 1)
 		return enrol_begin(task);
 	chain_validity(leaf, &from, &to);

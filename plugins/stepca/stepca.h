@@ -5,6 +5,7 @@
 #define HC_STEPCA_STEPCA_H
 
 #include "common/work.h"
+#include "stepca/acme_ledger.h"
 #include "stepca/options.h"
 #include "stepca/store.h"
 
@@ -20,8 +21,9 @@ struct stepca {
 	hc_ctx *ctx;
 	struct options options;
 	struct store store;
-	hc_alarm *alarm;	/* at the next renewal */
-	struct task *task;	/* at most one */
+	hc_alarm *alarm;   /* at the next renewal */
+	struct task *task; /* at most one */
+	struct acme_ledger ledger;
 	struct work *works;	/* threads that have not ended */
 	STACK_OF(X509) * roots; /* that we trust the CA by; NULL before the first task */
 	bool roots_asked;	/* the CA was asked for its roots since the start */

@@ -18,6 +18,7 @@ static void task_free(struct task *task)
 {
 	task->ca->task = NULL;
 	work_cancel(task->work);
+	acme_destroy(task->acme);
 	http_destroy(task->bootstrap);
 	http_destroy(task->verified);
 	http_destroy(task->mutual);

@@ -7,6 +7,7 @@
 #ifndef HC_STEPCA_TASK_H
 #define HC_STEPCA_TASK_H
 
+#include "stepca/acme.h"
 #include "stepca/ca_api.h"
 #include "stepca/pair.h"
 #include "stepca/stepca.h"
@@ -38,6 +39,7 @@ struct task {
 
 	struct ca_provisioner provisioner;
 	EVP_PKEY *provisioner_key;
+	struct acme *acme; /* an order over ACME; NULL: none */
 	unsigned pages;	   /* of provisioners read so far */
 	bool second_token; /* the first one was denied */
 
@@ -86,5 +88,8 @@ void enrol_begin(struct task *task);
 
 /* Verifies what the CA sent, puts it in place, ends the task. how: "renewed over mTLS". */
 void publish(struct task *task, const struct http_reply *reply, const char *how);
+
+/* The same for a chain that was read already; it stays the caller's. */
+void publish_chain(struct task *task, const STACK_OF(X509) * chain, const char *how);
 
 #endif
