@@ -4,8 +4,11 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <limits.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -56,6 +59,73 @@ int pem_parse_certs(const char *pem, size_t len, STACK_OF(X509) * *ret_certs)
 	return n;
 }
 
+struct block {
+	char *name;
+	char *header;
+	unsigned char *der;
+	long len;
+};
+
+static void block_finish(struct block *block)
+{
+	OPENSSL_free(block->name);
+	OPENSSL_free(block->header);
+	OPENSSL_free(block->der);
+	*block = (struct block){0};
+}
+
+/* Reads the next whole block; false at the end of the text. */
+static bool block_next(BIO *bio, struct block *block)
+{
+	bool end;
+
+	ERR_clear_error();
+	while (!PEM_read_bio(bio, &block->name, &block->header, &block->der, &block->len)) {
+		end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+		ERR_clear_error();
+		if (end)
+			return false;
+	}
+	return true;
+}
+
+static bool is_certificate(const struct block *block)
+{
+	return strcmp(block->name, PEM_STRING_X509) == 0 ||
+	       strcmp(block->name, PEM_STRING_X509_OLD) == 0;
+}
+
+int pem_each(const char *text, size_t len, pem_fn fn, void *data)
+{
+	cleanup_with(bio_freep) BIO *bio = len <= INT_MAX ? BIO_new_mem_buf(text, (int)len) : NULL;
+	uint8_t fingerprint[PEM_FINGERPRINT_LEN];
+	struct block block = {0};
+	int n = 0;
+
+	if (!bio)
+		return -ENOMEM;
+	while (block_next(bio, &block)) {
+		if (is_certificate(&block) && EVP_Digest(block.der, (size_t)block.len, fingerprint,
+							 NULL, EVP_sha256(), NULL)) {
+			fn(data, block.der, (size_t)block.len, fingerprint);
+			n++;
+		}
+		block_finish(&block);
+	}
+	return n;
+}
+
+char *pem_from_der(const uint8_t *der, size_t len)
+{
+	cleanup_with(bio_freep) BIO *bio = BIO_new(BIO_s_mem());
+	char *bytes;
+
+	if (!bio || PEM_write_bio(bio, PEM_STRING_X509, "", der, (long)len) <= 0)
+		return NULL;
+	len = (size_t)BIO_get_mem_data(bio, &bytes);
+	return strndup(bytes, len);
+}
+
 char *pem_from_certs(const STACK_OF(X509) * certs)
 {
 	cleanup_with(bio_freep) BIO *bio = BIO_new(BIO_s_mem());
@@ -95,7 +165,7 @@ int pem_parse_fingerprint(const char *text, uint8_t ret[static PEM_FINGERPRINT_L
 	for (; *text; text++) {
 		int digit = hex_digit(*text);
 
-		if (digit < 0 && (*text == ':' || *text == '-'))
+		if (digit < 0 && strchr(":- \t", *text))
 			continue;
 		if (digit < 0 || n == 2 * sizeof(fp))
 			return -EINVAL;

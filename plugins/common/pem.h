@@ -24,13 +24,26 @@ static inline void pem_freep(STACK_OF(X509) * *certs)
  */
 int pem_parse_certs(const char *pem, size_t len, STACK_OF(X509) * *ret_certs);
 
+/* One certificate of pem_each(): its DER form, valid during the call, and its fingerprint. */
+typedef void (*pem_fn)(void *data, const uint8_t *der, size_t len,
+		       const uint8_t fingerprint[PEM_FINGERPRINT_LEN]);
+
+/*
+ * Calls fn for each certificate of a text, without looking into it; blocks that are torn or of
+ * another kind are passed over. Returns their number, or -ENOMEM.
+ */
+int pem_each(const char *text, size_t len, pem_fn fn, void *data);
+
+/* The DER form of a certificate as PEM, NUL-terminated; NULL: out of memory. Free with free(3). */
+char *pem_from_der(const uint8_t *der, size_t len);
+
 /* PEM of certificates in their order, NUL-terminated; NULL: out of memory. Free with free(3). */
 char *pem_from_certs(const STACK_OF(X509) * certs);
 
 /* SHA-256 over the DER form: what step, browsers and openssl call the fingerprint. */
 void pem_fingerprint(const X509 *cert, uint8_t ret[static PEM_FINGERPRINT_LEN]);
 
-/* Reads a fingerprint of 64 hex digits, colons and dashes between them allowed. 0, or -EINVAL. */
+/* Reads a fingerprint of 64 hex digits, with colons, dashes or blanks anywhere. 0, or -EINVAL. */
 int pem_parse_fingerprint(const char *text, uint8_t ret[static PEM_FINGERPRINT_LEN]);
 
 /* Lower-case hex, without separators. */

@@ -1,56 +1,23 @@
 #include "stepca/pair.h"
 
+#include "common/file.h"
 #include "common/mem.h"
 #include "common/pem.h"
 #include "stepca/key.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/err.h>
-#include <sys/stat.h>
 
 enum { FILE_MAX = 1 << 20 };
 
-static ssize_t read_all(int fd, char *buf, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t n = read(fd, buf + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
 char *file_read(const char *path, size_t *ret_len)
 {
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	cleanup_free char *text = NULL;
-	struct stat st;
-	ssize_t len;
+	char *text = NULL;
+	int r = file_load(path, FILE_MAX, &text, ret_len);
 
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return NULL;
-	if (!S_ISREG(st.st_mode) || st.st_size > FILE_MAX) {
-		errno = S_ISREG(st.st_mode) ? EFBIG : EINVAL;
-		return NULL;
-	}
-	text = malloc((size_t)st.st_size + 1);
-	if (!text)
-		return NULL;
-	len = read_all(fd, text, (size_t)st.st_size);
-	if (len < 0)
-		return NULL;
-	text[len] = '\0';
-	*ret_len = (size_t)len;
-	return steal(&text);
+	if (r < 0)
+		errno = -r;
+	return text;
 }
 
 static int read_chain(const char *path, STACK_OF(X509) * *ret_chain)

@@ -135,18 +135,3 @@ bool name_is_of(const struct name_parts *parts, const char *instance)
 	return strlen(instance) == parts->instance_len &&
 	       memcmp(parts->instance, instance, parts->instance_len) == 0;
 }
-
-bool name_parse_fingerprint(const char *text, uint8_t ret[32])
-{
-	char digits[64];
-	size_t n = 0;
-
-	for (const char *p = text; *p; p++) {
-		if (strchr(":- \t", *p))
-			continue;
-		if (n == sizeof(digits))
-			return false;
-		digits[n++] = *p;
-	}
-	return n == sizeof(digits) && hex_bytes(digits, 32, ret);
-}

@@ -41,10 +41,6 @@ bool name_parse(const char *file, const char *suffix, struct name_parts *ret);
 /* True where the parts name this instance. */
 bool name_is_of(const struct name_parts *parts, const char *instance);
 
-/* 64 hex digits into 32 bytes, upper or lower case, with ':', '-' or blanks anywhere. False: it is
- * no SHA-256. */
-bool name_parse_fingerprint(const char *text, uint8_t ret[32]);
-
 /* n bytes as 2 * n lower-case hex digits and a NUL byte. */
 void name_hex(const uint8_t *bytes, size_t n, char *ret);
 

@@ -1,2 +1,2 @@
-trust_COMMON = tail.c
+trust_COMMON = file.c pem.c tail.c
 trust_LIBS   = -lcrypto

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "common/mem.h"
-#include "trust/pem.h"
+#include "common/pem.h"
 
 struct reading {
 	const struct roots_rules *rules;
@@ -75,7 +75,7 @@ static int root_add(struct roots *roots, const struct hc_cert *cert, const uint8
 		return -ENOMEM;
 	roots->list = list;
 	root = &list[roots->n];
-	*root = (struct root){.subject = strdup(cert->subject), .pem = pem_encode(der, len)};
+	*root = (struct root){.subject = strdup(cert->subject), .pem = pem_from_der(der, len)};
 	roots->n++;
 	if (!root->subject || !root->pem)
 		return -ENOMEM;

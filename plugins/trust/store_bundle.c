@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
-#include "trust/pem.h"
+#include "common/pem.h"
 #include "trust/store.h"
 
 #define MARK "# hotcert "

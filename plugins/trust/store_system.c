@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "common/mem.h"
-#include "trust/pem.h"
+#include "common/pem.h"
 #include "trust/system.h"
 
 /* The first that is there is taken. */

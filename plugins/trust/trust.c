@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/pem.h"
 #include "trust/trust.h"
 
 #define OFF "uninstalled" /* state: there where a person has said uninstall */
@@ -174,7 +175,7 @@ static int parse_fingerprints(struct trust *t)
 		return -EINVAL;
 	}
 	for (uint32_t i = 0; i < n; i++) {
-		if (name_parse_fingerprint(words[i], fingerprint)) {
+		if (pem_parse_fingerprint(words[i], fingerprint) == 0) {
 			if (fingerprints_add(&t->allowed, fingerprint) < 0)
 				return -ENOMEM;
 			continue;

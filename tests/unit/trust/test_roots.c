@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "trust/pem.h"
+#include "common/pem.h"
 
 #define NOW 1767225600000 /* 2026-01-01T00:00:00Z */
 #define DAY 86400000
@@ -27,7 +27,7 @@ struct made {
 static void made_add(struct made *m, const char *word)
 {
 	struct hc_cert *cert = &m->certs[m->file.n_certs++];
-	char *pem = pem_encode((const uint8_t *)word, strlen(word));
+	char *pem = pem_from_der((const uint8_t *)word, strlen(word));
 
 	*cert = (struct hc_cert){
 		.subject = word,
