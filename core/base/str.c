@@ -4,6 +4,7 @@
 #include "base/str.h"
 
 #include <ctype.h>
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -232,4 +233,12 @@ const char *str_nearest(const char *word, const char *const *candidates, size_t 
 		}
 	}
 	return nearest;
+}
+
+bool str_matches(const char *name, char *const *patterns, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (fnmatch(patterns[i], name, FNM_PERIOD) == 0)
+			return true;
+	return false;
 }

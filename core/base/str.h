@@ -48,4 +48,7 @@ bool str_is_utf8(const char *data, size_t n);
  * none is close. */
 const char *str_nearest(const char *word, const char *const *candidates, size_t n);
 
+/* Whether a name matches one of n fnmatch(3) patterns; a leading dot must be spelled out. */
+bool str_matches(const char *name, char *const *patterns, size_t n);
+
 #endif

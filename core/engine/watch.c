@@ -86,25 +86,16 @@ void watch_mark(struct watch *w, bool rescan)
 
 /* ---- where to look ---- */
 
-static size_t watch_paths(const struct config_watch *c, const char *paths[4])
-{
-	size_t n = 0;
-
-	paths[n++] = c->directory;
-	if (c->cert)
-		paths[n++] = c->cert;
-	if (c->key)
-		paths[n++] = c->key;
-	if (c->ca)
-		paths[n++] = c->ca;
-	return n;
-}
-
 static void watch_follow(struct watch *w)
 {
-	const char *paths[4];
-	size_t n = watch_paths(w->config, paths);
-	int r = chain_watch(&w->chain, w->engine->inotify, paths, n, w->config->n_match > 0, w);
+	const struct config_watch *c = w->config;
+	const struct chain_target target = {
+		.directory = c->directory,
+		.files = {c->cert, c->key, c->ca},
+		.match = c->match,
+		.n_match = c->n_match,
+	};
+	int r = chain_watch(&w->chain, w->engine->inotify, &target, w);
 
 	if (r < 0) {
 		log_error("[watch %s]: %s; what it watched before stays", w->config->name,
@@ -128,6 +119,12 @@ static void wake_all(struct watch *w, enum runner_reason reason)
 		runner_wake(container_of(pos, struct runner, watch_link), reason);
 }
 
+/* What has never been whole is not held back from those who can enrol. */
+static bool watch_is_bare(const struct watch *w)
+{
+	return w->snapshot->pub.state == HC_STATE_MISSING && !w->was_whole;
+}
+
 /* Not whole for settle_warn: say so, and let those enrol who can. */
 static void watch_settle(void *data)
 {
@@ -135,7 +132,8 @@ static void watch_settle(void *data)
 
 	watch_set_settled(w, true);
 	log_warning("[watch %s]: held back: %s", w->config->name, w->snapshot->pub.error);
-	wake_all(w, RUNNER_CHANGE);
+	if (!watch_is_bare(w))
+		wake_all(w, RUNNER_CHANGE);
 	engine_changed(w->engine);
 }
 
@@ -232,7 +230,5 @@ bool watch_offers(const struct watch *w, const struct runner *r)
 		return true;
 	if (!instance_wants_incomplete(r->instance))
 		return false;
-	if (w->snapshot->pub.state == HC_STATE_MISSING && !w->was_whole)
-		return true;
-	return w->settled;
+	return w->settled || watch_is_bare(w);
 }

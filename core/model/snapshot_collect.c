@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <openssl/sha.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,14 +65,6 @@ static int list_roles(struct reading *r)
 	return e;
 }
 
-static bool is_matched(const struct config_watch *watch, const char *name)
-{
-	for (size_t i = 0; i < watch->n_match; i++)
-		if (fnmatch(watch->match[i], name, FNM_PERIOD) == 0)
-			return true;
-	return false;
-}
-
 static bool is_directory(DIR *dir, const char *name)
 {
 	struct stat st;
@@ -123,12 +114,14 @@ static int complain_no_directory(struct reading *r, int err)
 static int list_matches(struct reading *r)
 {
 	cleanup_with(closedirp) DIR *dir = opendir(r->watch->directory);
+	const struct config_watch *w = r->watch;
 	const struct dirent *entry;
 
 	if (!dir)
 		return errno == ENOMEM ? -ENOMEM : complain_no_directory(r, errno);
 	while ((entry = readdir(dir))) {
-		if (!is_matched(r->watch, entry->d_name) || is_directory(dir, entry->d_name))
+		if (!str_matches(entry->d_name, w->match, w->n_match) ||
+		    is_directory(dir, entry->d_name))
 			continue;
 		if (add_entry(r, entry->d_name) < 0)
 			return -ENOMEM;

@@ -1,5 +1,8 @@
 #include "platform/chain.h"
 
+#include "base/str.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -33,7 +36,8 @@ struct walk {
 	int races;
 	char cur[PATH_MAX];
 	char rest[PATH_MAX];
-	char base[PATH_MAX]; /* where paths[0] led; "" where it does not lead anywhere yet */
+	char base[PATH_MAX]; /* where the target's directory is; "" where it does not lead anywhere
+				yet */
 	char component[NAME_MAX + 1];
 };
 
@@ -246,13 +250,13 @@ static int walk_path(struct walk *w, const char *start, const char *rest)
 	return r == WALK_ON && !walk_is_last(w) ? WALK_END : r;
 }
 
-static int walk_base(struct walk *w, const char *directory, bool any)
+static int walk_base(struct walk *w, const struct chain_target *target)
 {
-	int r = walk_path(w, "/", directory);
+	int r = walk_path(w, "/", target->directory);
 
 	if (r == WALK_ON)
 		strcpy(w->base, w->cur);
-	if (r == WALK_ON && any)
+	if (r == WALK_ON && target->n_match)
 		r = walk_watch(w, w->cur, INOTIFY_ANY, NULL);
 	return r < 0 ? r : 0;
 }
@@ -270,22 +274,54 @@ static int walk_file(struct walk *w, const char *directory, const char *path)
 	return r < 0 ? r : 0;
 }
 
-int chain_watch(struct chain *chain, struct inotify *in, const char *const *paths, size_t n,
-		bool any, void *owner)
+static bool may_be_link(const struct dirent *entry)
+{
+	return entry->d_type == DT_LNK || entry->d_type == DT_UNKNOWN;
+}
+
+/* What a link among the files leads to can change elsewhere. The files themselves are watched by
+ * then, so a link that comes or goes meanwhile is told. */
+static int walk_links(struct walk *w, const struct chain_target *target)
+{
+	const struct dirent *entry;
+	int r = 0;
+	DIR *dir = target->n_match && w->base[0] ? opendir(w->base) : NULL;
+
+	if (!dir)
+		return 0;
+	while (r >= 0 && (entry = readdir(dir)))
+		if (may_be_link(entry) &&
+		    str_matches(entry->d_name, target->match, target->n_match))
+			r = walk_path(w, w->base, entry->d_name);
+	closedir(dir);
+	return r < 0 ? r : 0;
+}
+
+static int walk_all(struct walk *w, const struct chain_target *target)
+{
+	int r = walk_base(w, target);
+
+	for (size_t i = 0; i < sizeof(target->files) / sizeof(target->files[0]) && r >= 0; i++)
+		if (target->files[i])
+			r = walk_file(w, target->directory, target->files[i]);
+	return r < 0 ? r : walk_links(w, target);
+}
+
+int chain_watch(struct chain *chain, struct inotify *in, const struct chain_target *target,
+		void *owner)
 {
 	struct chain fresh = {0};
 	struct walk *w = malloc(sizeof(*w));
-	int r = w ? 0 : -ENOMEM;
+	int r;
 
-	if (w) {
-		w->chain = &fresh;
-		w->in = in;
-		w->owner = owner;
-		w->poll = CHAIN_WATCHED;
-		w->base[0] = '\0';
-	}
-	for (size_t i = 0; i < n && r >= 0; i++)
-		r = i ? walk_file(w, paths[0], paths[i]) : walk_base(w, paths[0], any);
+	if (!w)
+		return -ENOMEM;
+	w->chain = &fresh;
+	w->in = in;
+	w->owner = owner;
+	w->poll = CHAIN_WATCHED;
+	w->base[0] = '\0';
+	r = walk_all(w, target);
 	if (r < 0) {
 		chain_finish(&fresh, in);
 	} else {

@@ -27,14 +27,23 @@ enum chain_poll {
 		3, /* network or FUSE file system: changes made elsewhere are not told */
 };
 
+/* Where chains lead to; all paths are absolute. */
+struct chain_target {
+	const char *directory;
+	const char *files[3]; /* in it or elsewhere; NULL: none */
+	/* Patterns of names, as str_matches() takes them. With any, every entry of the directory
+	 * counts, and each link among those that match is followed. */
+	char *const *match;
+	size_t n_match;
+};
+
 /*
- * Watches the way to each of n absolute paths for owner in place of what the chain watched before.
- * The new watches are there before the old ones go, so nothing is missed. paths[0] is a directory,
- * the others are files; with any, every entry of that directory counts. Returns enum chain_poll, or
- * -ENOMEM: what was watched before stays then.
+ * Watches the way to each of the target's files for owner in place of what the chain watched
+ * before. The new watches are there before the old ones go, so nothing is missed. Returns enum
+ * chain_poll, or -ENOMEM: what was watched before stays then.
  */
-int chain_watch(struct chain *chain, struct inotify *in, const char *const *paths, size_t n,
-		bool any, void *owner);
+int chain_watch(struct chain *chain, struct inotify *in, const struct chain_target *target,
+		void *owner);
 void chain_finish(struct chain *chain, struct inotify *in);
 
 #endif

@@ -18,6 +18,7 @@ struct mounts {
 	int waker;
 	int epoll; /* waits for the priority event of the waker alone */
 	struct loop_io *io;
+	struct loop_task look;
 	loop_fn fn;
 	void *data;
 };
@@ -36,6 +37,11 @@ void mounts_drain(struct mounts *m)
 static void mounts_fire(void *data, uint32_t events)
 {
 	(void)events;
+	mounts_drain(data);
+}
+
+static void mounts_look(void *data)
+{
 	mounts_drain(data);
 }
 
@@ -64,6 +70,7 @@ int mounts_create(struct loop *loop, loop_fn fn, void *data, struct mounts **ret
 	m->epoll = -1;
 	m->fn = fn;
 	m->data = data;
+	loop_task_init(&m->look, loop, mounts_look, m);
 	r = mounts_open(m);
 	if (r < 0)
 		goto fail;
@@ -72,6 +79,8 @@ int mounts_create(struct loop *loop, loop_fn fn, void *data, struct mounts **ret
 		r = -ENOMEM;
 		goto fail;
 	}
+	/* The loop comes to the epoll when it comes round, and to add it is to poll it. */
+	loop_task_run_later(&m->look);
 	*ret = m;
 	return 0;
 fail:
@@ -83,6 +92,7 @@ void mounts_destroy(struct mounts *m)
 {
 	if (!m)
 		return;
+	loop_task_finish(&m->look);
 	loop_io_remove(m->io);
 	if (m->epoll >= 0)
 		close(m->epoll);

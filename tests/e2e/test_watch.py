@@ -285,6 +285,38 @@ def test_match_sees_files_come_and_go(world):
     assert world.settle() == []
 
 
+def test_match_follows_links_to_other_directories(world, tmp_path):
+    """Kubernetes' ..data, and a link to a link that leads nowhere at first."""
+    roots = [pki.CA(f"Root {i}") for i in range(5)]
+    roots[0].write(world.directory / "ca.crt")
+    (world.directory / "..1").mkdir()
+    roots[1].write(world.directory / "..1/kube.crt")
+    os.symlink("..1", world.directory / "..data")
+    os.symlink("..data/kube.crt", world.directory / "kube.crt")
+    os.symlink("../store/current/far.crt", world.directory / "far.crt")
+    world.start(plugin="probe_all", cert="", key="", watch="match = *.crt")
+
+    def digests():
+        world.settle()
+        return {name: f["sha256"] for name, f in files(world.probe.last()).items()}
+    before = digests()
+    roots[2].write(world.directory / "..1/kube.crt")
+    in_place = digests()
+    assert in_place["kube.crt"] != before["kube.crt"]
+    (world.directory / "..2").mkdir()
+    roots[3].write(world.directory / "..2/kube.crt")
+    os.symlink("..2", world.directory / "..data_tmp")
+    os.rename(world.directory / "..data_tmp", world.directory / "..data")
+    swapped = digests()
+    assert swapped["kube.crt"] != in_place["kube.crt"]
+    assert (swapped["ca.crt"], swapped["far.crt"]) == (before["ca.crt"], "0" * 64)
+    (tmp_path / "store/v1").mkdir(parents=True)
+    roots[4].write(tmp_path / "store/v1/far.crt")
+    os.symlink("v1", tmp_path / "store/current")
+    assert digests()["far.crt"] != "0" * 64
+    assert world.probe.last()["state"] == 0
+
+
 def test_the_wanting_plugin_hears_of_missing_files(world):
     pair = world.ca.issue().write(world.directory)
     world.start(plugin="probe_all")

@@ -33,7 +33,8 @@ class Contents:
         self.pairs = [(lower if i % 2 else ca).issue() for i in range(10)]
         self.pairs += [ca.issue(lifetime=(-7200, -3600)) for _ in range(2)]
         self.expired = {10, 11}
-        self.roots = [type(ca)(f"Root {i}").pem for i in range(4)]
+        authorities = [type(ca)(f"Root {i}") for i in range(4)]
+        self.roots = [root.pem for root in authorities]
         for i, pair in enumerate(self.pairs):
             self.learn(pair.cert_pem, "cert", i)
             self.learn(pair.key_pem, "key", i)
@@ -41,6 +42,8 @@ class Contents:
             self.learn(pair.key_pem[:-60], "torn", i)
         for i, root in enumerate(self.roots):
             self.learn(root, "root", i)
+        self.fingerprints = {("cert", i): pair.fingerprint for i, pair in enumerate(self.pairs)}
+        self.fingerprints |= {("root", i): root.fingerprint for i, root in enumerate(authorities)}
         self.learn(b"", "empty", 0)
         self.learn(b"nothing of the kind\n", "junk", 0)
         self.learn(b"a file\n", "junk", 0)
@@ -108,15 +111,17 @@ class Watch:
         return Look(files, WHOLE, leaf if "cert" in self.roles else None)
 
     def judge(self, file, contents, leaf):
-        kind, i = contents.what(file.sha256)
-        if file.role == "cert":
-            file.state = (EXPIRED if i in contents.expired else WHOLE) if kind == "cert" else BROKEN
-            return i if kind == "cert" else None
+        what = kind, i = contents.what(file.sha256)
+        certificate = kind in ("cert", "root")
         if file.role == "key":
-            file.state = WHOLE if kind == "key" and leaf in (None, i) else BROKEN
-        else:
-            file.state = WHOLE if kind in ("cert", "root") else BROKEN
-        return leaf
+            file.state = WHOLE if kind == "key" and leaf in (None, ("cert", i)) else BROKEN
+            return leaf
+        file.state = WHOLE if certificate else BROKEN
+        if file.role != "cert" or not certificate:
+            return leaf
+        if kind == "cert" and i in contents.expired:
+            file.state = EXPIRED
+        return what
 
     def look_matches(self, contents):
         try:
@@ -140,7 +145,7 @@ class Look:
     def __init__(self, files, state, leaf):
         self.state = worst([state, *(f.state for f in files)])
         self.files = [f.seen() for f in files]
-        self.leaf = leaf  # the number of the pair, or None
+        self.leaf = leaf  # what stands in `cert`: a kind and a number; None: no certificate
 
     def __repr__(self):
         return f"{NAMES[self.state]} {[(f[0], f[1], f[2], f[6][:8]) for f in self.files]}"
@@ -149,3 +154,8 @@ class Look:
 def seen(call):
     """The files of a line of the probe, as Look.files."""
     return [(f["role"], f["path"], f["state"], f["mode"], f["uid"], f["gid"], f["sha256"]) for f in call["files"]]
+
+
+def told(call):
+    """All that the plugin can tell two calls by, but for the generation: the reasons too."""
+    return seen(call), call["error"], [f["error"] for f in call["files"]]

@@ -30,6 +30,13 @@ def unmount(target):
     call(libc.umount2, target, MNT_DETACH)
 
 
+def mounts_below(directory):
+    """The mount points below a directory, wherever they have been moved to: the last one first."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        points = [line.split()[4] for line in f]
+    return [p for p in reversed(points) if p.startswith(f"{directory}/")]
+
+
 @contextlib.contextmanager
 def private_mounts():
     """A mount namespace of one's own for this process and its children; yields whether there is one."""

@@ -32,7 +32,6 @@ class World:
         self.aside = []     # (where it is, where it came from): moved away, to come back
         self.writers = []   # (file, rest): writes that have begun
         self.held = []      # descriptors of directories that others keep open
-        self.mounted = []
         b = base
         self.homes = {      # where the pair of a watch lies: its certificate, its key
             "plain": (b / "plain/redis.crt", b / "plain/redis.key"),
@@ -112,6 +111,12 @@ class World:
         else:
             path.unlink()
 
+    @staticmethod
+    def put(path, data):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        pki.replace(path, data)
+
     def link(self, path, target):
         """ln -sfn, atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,9 +141,7 @@ class World:
     def mend_files(self, name, pair):
         for path, data in zip(self.homes[name], (pair.cert_pem, pair.key_pem)):
             self.ensure_directory(path.parent)
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            pki.replace(path, data)
+            self.put(path, data)
 
     def mend_kube(self, name, pair):
         """As the kubelet's AtomicWriter: a new directory, and ..data swapped to it."""
@@ -180,8 +183,8 @@ class World:
         for link in "store/current", "far/cert":
             if not (self.base / link).is_symlink():
                 self.link(self.base / link, self.links[link][0])
-        pki.replace(self.base / "store/current/cert", pair.cert_pem)
-        pki.replace(self.base / "store/key", pair.key_pem)
+        self.put(self.base / "store/current/cert", pair.cert_pem)
+        self.put(self.base / "store/key", pair.key_pem)
 
     # -- one operation --
 
@@ -208,9 +211,8 @@ class World:
         for fd in self.held:
             os.close(fd)
         self.held = []
-        for path in self.mounted:
+        for path in model_sys.mounts_below(self.base):
             model_sys.unmount(path)
-        self.mounted = []
 
 
 # ---- files ----
@@ -243,7 +245,7 @@ def write_slowly(w):
     path = w.random.choice(w.files)
     data, what = w.content(path)
     w.say("  ", path, what)
-    if not w.being_written(path):
+    if not w.being_written(path) and (path.is_file() or not os.path.lexists(path)):
         file = open(path, "wb", buffering=0)  # pylint: disable=consider-using-with
         file.write(data[:40])
         w.writers.append((file, data[40:]))
@@ -470,19 +472,19 @@ def change_mode_of_directory(w):
 def mount_over(w):
     path = w.random.choice(w.directories)
     source = w.random.choice([*w.directories, *(away for away, _ in w.aside)])
-    if not w.can_mount or len(w.mounted) > 3:
+    if not w.can_mount or len(model_sys.mounts_below(w.base)) > 3:
         return
     w.say("  ", source, "on", path)
     if path.is_dir() and not path.is_symlink() and source.is_dir():
         copy = w.fresh("source")
         shutil.copytree(source, copy, symlinks=True)
         model_sys.bind(copy, path)
-        w.mounted.append(path)
 
 
 @op(4)
 def unmount(w):
-    if w.mounted:
-        path = w.mounted.pop(w.random.randrange(len(w.mounted)))
+    mounted = model_sys.mounts_below(w.base)
+    if mounted:
+        path = w.random.choice(mounted)
         w.say("  ", path)
         model_sys.unmount(path)

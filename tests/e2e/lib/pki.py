@@ -125,8 +125,8 @@ def replace(path, data, mode=0o644):
 
 
 def in_place(path, data, mode=0o644):
-    """Truncates and writes: others can see it torn."""
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    """Truncates and writes: others can see it torn. A FIFO that nobody reads is an error."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NONBLOCK, mode)
     with os.fdopen(fd, "wb") as f:
         f.write(data)
     return path
