@@ -91,7 +91,7 @@ int acme_account_load(const struct stepca *ca, struct acme_account *ret)
 int acme_account_save(const struct stepca *ca, const struct acme_account *account)
 {
 	size_t len = 0;
-	char *pem = key_to_pem(account->key, &len);
+	char *pem = key_to_pem(account->key, NULL, &len);
 	cleanup_json json_t *json =
 		pem ? json_pack("{ss ss* ss* ss*}", "key", pem, "directory", account->directory,
 				"url", account->url, "contact", account->contact)

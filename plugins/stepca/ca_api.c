@@ -225,13 +225,44 @@ static int copy_text(const json_t *object, const char *key, char **ret)
 	return text && !*ret ? -ENOMEM : 0;
 }
 
-static int take_provisioner(const json_t *item, struct ca_provisioner *ret)
+/* A Go duration (time.ParseDuration) in milliseconds: "24h0m0s". 0: none, or none that counts. */
+static int64_t parse_duration(const char *text)
+{
+	double total = 0;
+
+	while (text && *text) {
+		char *unit;
+		double n = strtod(text, &unit);
+		size_t len = strcspn(unit, "0123456789.");
+
+		if (unit == text || n < 0 || n > 1e12)
+			return 0;
+		if (len == 1 && *unit == 'h')
+			n *= 3600e3;
+		else if (len == 1 && *unit == 'm')
+			n *= 60e3;
+		else if (len == 1 && *unit == 's')
+			n *= 1e3;
+		else if (len != 2 || strncmp(unit, "ms", 2) != 0)
+			n = 0; /* finer than anybody needs */
+		total += n;
+		text = unit + len;
+	}
+	return total < 9e15 ? (int64_t)total : 0;
+}
+
+static int take_provisioner(const json_t *item, const char *wanted, struct ca_provisioner *ret)
 {
 	const json_t *key = json_object_get(item, "key");
+	const json_t *claims = json_object_get(item, "claims");
 	const char *type = json_text(item, "type");
 
-	if (!type || strcasecmp(type, "JWK") != 0)
+	if (!type || strcasecmp(type, wanted) != 0)
 		return CA_PROVISIONER_OTHER_TYPE;
+	ret->min_lifetime = parse_duration(json_text(claims, "minTLSCertDuration"));
+	ret->max_lifetime = parse_duration(json_text(claims, "maxTLSCertDuration"));
+	if (strcasecmp(type, "JWK") != 0)
+		return CA_PROVISIONER_FOUND;
 	if (!json_text(key, "kid"))
 		return -EBADMSG;
 	if (copy_text(key, "kid", &ret->kid) < 0 || copy_text(key, "alg", &ret->algorithm) < 0 ||
@@ -256,7 +287,7 @@ static int next_page(const json_t *json, char **ret_cursor)
 	return *ret_cursor ? CA_PROVISIONER_NEXT_PAGE : -ENOMEM;
 }
 
-int ca_parse_provisioners(const struct http_reply *reply, const char *name,
+int ca_parse_provisioners(const struct http_reply *reply, const char *name, const char *type,
 			  struct ca_provisioner *ret, char **ret_cursor)
 {
 	cleanup_json json_t *json = json_parse_object(reply->body, reply->len);
@@ -271,30 +302,7 @@ int ca_parse_provisioners(const struct http_reply *reply, const char *name,
 		const char *its_name = json_text(item, "name");
 
 		if (its_name && strcmp(its_name, name) == 0)
-			return take_provisioner(item, ret);
+			return take_provisioner(item, type, ret);
 	}
 	return next_page(json, ret_cursor);
-}
-
-/* -- requests -------------------------------------------------------------------------------- */
-
-char *ca_sign_request(const char *csr_pem, const char *token, int64_t lifetime_ms)
-{
-	cleanup_json json_t *json = json_pack("{ss ss}", "csr", csr_pem, "ott", token);
-	char duration[32];
-
-	if (!json)
-		return NULL;
-	/* A Go duration counts from notBefore: api.SignRequest. */
-	snprintf(duration, sizeof(duration), "%" PRId64 "ms", lifetime_ms);
-	if (lifetime_ms > 0 && json_object_set_new(json, "notAfter", json_string(duration)) < 0)
-		return NULL;
-	return json_dumps(json, JSON_COMPACT);
-}
-
-char *ca_rekey_request(const char *csr_pem)
-{
-	cleanup_json json_t *json = json_pack("{ss}", "csr", csr_pem);
-
-	return json ? json_dumps(json, JSON_COMPACT) : NULL;
 }

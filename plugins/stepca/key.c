@@ -53,20 +53,29 @@ bool key_is(const EVP_PKEY *key, enum key_type type)
 	       (!types[type].bits || EVP_PKEY_get_bits(key) == types[type].bits);
 }
 
+struct asked {
+	const char *password; /* NULL: none */
+	bool encrypted;
+};
+
 /* PEM_read_PrivateKey() must never ask on a terminal: it asks us, and we note that it did. */
-static int no_password(char *buf, int size, int rwflag, void *asked)
+static int give_password(char *buf, int size, int rwflag, void *data)
 {
-	(void)buf;
-	(void)size;
+	struct asked *asked = data;
+	size_t len = asked->password ? strlen(asked->password) : 0;
+
 	(void)rwflag;
-	*(bool *)asked = true;
-	return -1;
+	asked->encrypted = true;
+	if (len == 0 || len > (size_t)size)
+		return -1;
+	memcpy(buf, asked->password, len);
+	return (int)len;
 }
 
-int key_read(const char *path, EVP_PKEY **ret_key)
+int key_read(const char *path, const char *password, EVP_PKEY **ret_key)
 {
 	cleanup_fclose FILE *file = NULL;
-	bool encrypted = false;
+	struct asked asked = {password, false};
 	EVP_PKEY *key;
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -81,21 +90,24 @@ int key_read(const char *path, EVP_PKEY **ret_key)
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return -EBADMSG;
 	setvbuf(file, NULL, _IONBF, 0); /* no copy of the key stays in a buffer */
-	key = PEM_read_PrivateKey(file, NULL, no_password, &encrypted);
+	key = PEM_read_PrivateKey(file, NULL, give_password, &asked);
 	ERR_clear_error();
 	if (!key)
-		return encrypted ? -EKEYREJECTED : -EBADMSG;
+		return asked.encrypted ? -EKEYREJECTED : -EBADMSG;
 	*ret_key = key;
 	return 0;
 }
 
-char *key_to_pem(const EVP_PKEY *key, size_t *ret_len)
+char *key_to_pem(const EVP_PKEY *key, const char *password, size_t *ret_len)
 {
 	BIO *bio = BIO_new(BIO_s_secmem());
+	const EVP_CIPHER *cipher = password ? EVP_aes_256_cbc() : NULL;
+	int password_len = password ? (int)strlen(password) : 0;
 	char *data, *pem = NULL;
 	long len = 0;
 
-	if (bio && PEM_write_bio_PKCS8PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1)
+	if (bio && PEM_write_bio_PKCS8PrivateKey(bio, key, cipher, password, password_len, NULL,
+						 NULL) == 1)
 		len = BIO_get_mem_data(bio, &data);
 	if (len > 0)
 		pem = strndup(data, (size_t)len);

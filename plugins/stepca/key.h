@@ -26,13 +26,16 @@ EVP_PKEY *key_generate(enum key_type type);
 bool key_is(const EVP_PKEY *key, enum key_type type);
 
 /*
- * Reads a PEM private key. -ENOENT and others as open(2) says; -EBADMSG: no key in it;
- * -EKEYREJECTED: it is encrypted. Free with EVP_PKEY_free().
+ * Reads a PEM private key; password may be NULL. -ENOENT and others as open(2) says; -EBADMSG: no
+ * key in it; -EKEYREJECTED: it is encrypted, and not with this password. Free with EVP_PKEY_free().
  */
-int key_read(const char *path, EVP_PKEY **ret_key);
+int key_read(const char *path, const char *password, EVP_PKEY **ret_key);
 
-/* PKCS #8 PEM of len bytes, NUL-terminated. NULL: out of memory. Give it to key_free_pem(). */
-char *key_to_pem(const EVP_PKEY *key, size_t *ret_len);
+/*
+ * PKCS #8 PEM of len bytes, NUL-terminated; encrypted where a password is given. NULL: out of
+ * memory. Give it to key_free_pem().
+ */
+char *key_to_pem(const EVP_PKEY *key, const char *password, size_t *ret_len);
 void key_free_pem(char *pem, size_t len); /* wipes it; takes NULL */
 
 /* The digest that goes with a key when it signs a request; NULL: its own (Ed25519). */

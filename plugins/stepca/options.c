@@ -1,6 +1,7 @@
 #include "stepca/options.h"
 
 #include "common/mem.h"
+#include "common/words.h"
 #include "stepca/names.h"
 
 #include <errno.h>
@@ -8,47 +9,6 @@
 #include <openssl/evp.h>
 #include <pwd.h>
 #include <string.h>
-
-const struct hc_option options_table[N_OPTIONS] = {
-	{"url", HC_OPT_STRING, 0, NULL, NULL,
-	 "the CA: https://HOST[:PORT], by a name that is in its certificate"},
-	{"fingerprint", HC_OPT_STRING, 0, NULL, NULL,
-	 "SHA-256 of the CA's root certificate in hex; colons and dashes do not matter"},
-	{"root", HC_OPT_PATH, 0, NULL, NULL,
-	 "file with the CA's root certificates, instead of fingerprint"},
-	{"provisioner", HC_OPT_STRING, 0, NULL, NULL,
-	 "name of the provisioner: a JWK one with password_file, an ACME one with challenge"},
-	{"password_file", HC_OPT_SECRET, 0, NULL, NULL,
-	 "file with the password of the provisioner's key"},
-	{"token_file", HC_OPT_PATH, 0, NULL, NULL,
-	 "file with a one-time token, instead of password_file; read when one is needed"},
-	{"subject", HC_OPT_STRING, 0, NULL, NULL,
-	 "common name of the certificate; default: the first of sans"},
-	{"sans", HC_OPT_LIST, 0, NULL, NULL,
-	 "names of the certificate: DNS names, IP addresses, URIs, e-mail addresses; a prefix "
-	 "dns:, "
-	 "ip:, uri: or email: says which; default: subject"},
-	{"key_type", HC_OPT_CHOICE, 0, "ec-p256", KEY_TYPES, "kind of a new key"},
-	{"lifetime", HC_OPT_DURATION, 0, NULL, NULL,
-	 "lifetime to ask for; default: what the CA gives"},
-	{"renew_at", HC_OPT_SHARE, 0, "66%", NULL,
-	 "when to renew: a share of the lifetime, or a time before its end"},
-	{"jitter", HC_OPT_SHARE, 0, "5%", NULL,
-	 "renew up to this earlier, each certificate by another part of it"},
-	{"rekey", HC_OPT_BOOL, 0, "no", NULL, "make a new key at each renewal"},
-	{"roots", HC_OPT_CHOICE, 0, "update", "update pinned",
-	 "update: add the roots that the CA announces to the ca file; pinned: leave it"},
-	{"mode", HC_OPT_STRING, 0, NULL, NULL,
-	 "mode of the certificate and ca files, octal; default: as it is, 0644 where new"},
-	{"key_mode", HC_OPT_STRING, 0, NULL, NULL,
-	 "mode of the key file, octal; default: as it is, 0600 where new"},
-	{"owner", HC_OPT_STRING, 0, NULL, NULL, "user that the files belong to; default: as it is"},
-	{"group", HC_OPT_STRING, 0, NULL, NULL,
-	 "group that the files belong to; default: as it is"},
-	{"request_timeout", HC_OPT_DURATION, 0, "15s", NULL,
-	 "longest wait for one reply of the CA"},
-	ACME_OPTIONS,
-};
 
 /* What reading an option needs to report its faults. */
 struct reader {
@@ -96,29 +56,68 @@ static void read_trust(struct reader *r)
 		FAULT(r, "fingerprint", "is missing: give it or root, else no CA can be trusted");
 }
 
-/* Over ACME the proof is another. */
-static void refuse_credentials(struct reader *r)
-{
-	static const char *const keys[] = {"password_file", "token_file"};
+static const char *const credentials[] = {
+	[BY_PASSWORD] = "password_file", [BY_X5C] = "x5c_cert",
+	[BY_TOKEN_FILE] = "token_file",	 [BY_TOKEN_COMMAND] = "token_command",
+	[BY_ACME] = "challenge",
+};
 
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		if (text(r, keys[i]))
-			FAULT(r, keys[i], "does not go with challenge: give either");
+/* What proves who we are, for the first certificate: one of them. With x5c_key, the password is its
+ * own. */
+static int read_credential(struct reader *r)
+{
+	int found = -1;
+
+	for (int i = 0; i <= BY_ACME; i++) {
+		if (!text(r, credentials[i]) ||
+		    (i == BY_PASSWORD && (r->o->x5c_cert || r->o->x5c_key)))
+			continue;
+		if (found >= 0) {
+			FAULT(r, credentials[i], "give either this or %s", credentials[found]);
+			return -EINVAL;
+		}
+		found = i;
+	}
+	if (found < 0 && r->o->x5c_key) {
+		FAULT(r, "x5c_key", "x5c_cert and x5c_key go together; give both");
+		return -EINVAL;
+	}
+	if (found < 0) {
+		FAULT(r, "password_file",
+		      "is missing: give it, or x5c_cert, token_file, token_command or challenge");
+		return -EINVAL;
+	}
+	r->o->credential = (enum credential)found;
+	return 0;
 }
 
 static void read_credentials(struct reader *r)
 {
-	r->o->provisioner = text(r, "provisioner");
-	r->o->has_password = text(r, "password_file") != NULL;
-	r->o->token_file = text(r, "token_file");
-	if (text(r, "challenge"))
-		return refuse_credentials(r);
-	if (r->o->has_password && r->o->token_file)
-		FAULT(r, "token_file", "give either this or password_file");
-	if (!r->o->has_password && !r->o->token_file)
-		FAULT(r, "password_file", "is missing: give it or token_file");
-	if (r->o->has_password && !r->o->provisioner)
-		FAULT(r, "provisioner", "is missing: password_file is the password of its key");
+	struct options *o = r->o;
+
+	o->provisioner = text(r, "provisioner");
+	o->has_password = text(r, "password_file") != NULL;
+	o->x5c_cert = text(r, "x5c_cert");
+	o->x5c_key = text(r, "x5c_key");
+	o->token_file = text(r, "token_file");
+	if (read_credential(r) < 0)
+		return;
+	if (!o->x5c_cert != !o->x5c_key)
+		FAULT(r, o->x5c_cert ? "x5c_cert" : "x5c_key",
+		      "x5c_cert and x5c_key go together; give both");
+	if ((o->credential == BY_PASSWORD || o->credential == BY_X5C) && !o->provisioner)
+		FAULT(r, "provisioner", "is missing: name the one that %s belongs to",
+		      credentials[o->credential]);
+}
+
+static int read_token_command(struct reader *r)
+{
+	const char *line = text(r, "token_command"), *why;
+	int n = line ? words_split(line, &r->o->token_command, &why) : 0;
+
+	if (n == -EINVAL)
+		FAULT(r, "token_command", "%s", why);
+	return n == -ENOMEM ? n : 0;
 }
 
 static int read_names(struct reader *r)
@@ -176,6 +175,9 @@ static void read_schedule(struct reader *r)
 	o->request_timeout = r->host->opt_int(r->ctx, "request_timeout");
 	if (o->request_timeout < 100)
 		FAULT(r, "request_timeout", "must be 100ms or more");
+	o->parallel = r->host->opt_int(r->ctx, "parallel");
+	if (o->parallel < 1 || o->parallel > 1000)
+		FAULT(r, "parallel", "must be from 1 to 1000");
 	if (o->schedule.renew_at == 0)
 		FAULT(r, "renew_at", "must leave time before the end");
 }
@@ -263,7 +265,8 @@ int options_init(struct options *o, const struct hc_host *host, hc_ctx *ctx)
 {
 	struct reader r = {host, ctx, o, false};
 
-	if (read_url(&r) < 0 || read_names(&r) < 0 || read_acme(&r) < 0)
+	if (read_url(&r) < 0 || read_names(&r) < 0 || read_token_command(&r) < 0 ||
+	    read_acme(&r) < 0)
 		return -ENOMEM;
 	read_trust(&r);
 	read_credentials(&r);
@@ -274,6 +277,10 @@ int options_init(struct options *o, const struct hc_host *host, hc_ctx *ctx)
 	o->key_type = key_type_of(text(&r, "key_type"));
 	o->key_type_set = host->opt_is_set(ctx, "key_type");
 	o->rekey = host->opt_int(ctx, "rekey");
+	o->template_data = text(&r, "template_data");
+	o->has_key_password = text(&r, "key_password_file") != NULL;
+	o->federation = host->opt_int(ctx, "federation");
+	o->overlap = host->opt_int(ctx, "overlap");
 	/* Only a step-ca announces its roots. */
 	o->update_roots = strcmp(text(&r, "roots"), "update") == 0 &&
 			  (!o->acme.foreign || host->opt_is_set(ctx, "roots"));
@@ -285,6 +292,7 @@ int options_init(struct options *o, const struct hc_host *host, hc_ctx *ctx)
 void options_finish(struct options *o)
 {
 	free(o->url);
+	free(o->token_command);
 	GENERAL_NAMES_free(o->names);
 	acme_options_finish(&o->acme);
 	*o = (struct options){0};

@@ -22,31 +22,43 @@ struct file_access {
 	uint32_t gid;
 };
 
+/* What proves who we are, for the first certificate: what a one-time token comes from, or ACME. */
+enum credential { BY_PASSWORD, BY_X5C, BY_TOKEN_FILE, BY_TOKEN_COMMAND, BY_ACME };
+
 struct options {
 	char *url; /* https://HOST[:PORT][/PATH], no slash at its end */
 	bool has_fingerprint;
 	uint8_t fingerprint[PEM_FINGERPRINT_LEN];
 	const char *root; /* path of a PEM file; NULL: by fingerprint */
+	enum credential credential;
 	const char *provisioner;
 	bool has_password;
+	const char *x5c_cert; /* paths; NULL: not so */
+	const char *x5c_key;
 	const char *token_file;
+	char **token_command; /* words, NULL-terminated; NULL: not so */
 	struct acme_options acme;
 	const char *subject;
 	GENERAL_NAMES *names;
 	enum key_type key_type;
 	bool key_type_set; /* in the file, not by default */
 	int64_t lifetime;
+	const char *template_data; /* path; NULL: none */
 	struct schedule schedule;
 	bool rekey;
 	bool update_roots;
+	bool federation;
+	int64_t overlap;
+	bool has_key_password;
 	struct file_access cert_access;
 	struct file_access key_access;
 	int64_t request_timeout;
+	int64_t parallel;
 	uint8_t asked[32]; /* digest of what a certificate is asked for: see options_asked() */
 };
 
 /* The table of the section's keys. */
-enum { N_OPTIONS = 19 + N_ACME_OPTIONS };
+enum { N_OPTIONS = 27 + N_ACME_OPTIONS };
 extern const struct hc_option options_table[N_OPTIONS];
 
 /*

@@ -35,11 +35,11 @@ static int read_chain(const char *path, STACK_OF(X509) * *ret_chain)
 	return n == -ENOMEM ? n : 0;
 }
 
-int pair_read(struct pair *pair, const char *cert_path, const char *key_path)
+int pair_read(struct pair *pair, const char *cert_path, const char *key_path, const char *password)
 {
 	int r = read_chain(cert_path, &pair->chain);
 
-	pair->key_error = key_read(key_path, &pair->key);
+	pair->key_error = key_read(key_path, password, &pair->key);
 	if (r < 0 || pair->key_error == -ENOMEM)
 		return -ENOMEM;
 	if (!pair->chain || !pair->key)

@@ -17,8 +17,11 @@ enum {
 	PAIR_BROKEN = 1, /* one of them is missing or unreadable, or they don't belong together */
 };
 
-/* Reads both files. PAIR_*, or -ENOMEM. What can be read is in the pair even where it is broken. */
-int pair_read(struct pair *pair, const char *cert_path, const char *key_path);
+/*
+ * Reads both files, which may be one; password: of the key, may be NULL. PAIR_*, or -ENOMEM. What
+ * can be read is in the pair even where it is broken.
+ */
+int pair_read(struct pair *pair, const char *cert_path, const char *key_path, const char *password);
 void pair_finish(struct pair *pair);
 
 /* The leaf, or NULL. */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-static const struct hc_file *role(const struct hc_snapshot *snapshot, const char *name)
+const struct hc_file *plan_role(const struct hc_snapshot *snapshot, const char *name)
 {
 	for (uint32_t i = 0; i < snapshot->n_files; i++)
 		if (strcmp(hc_snapshot_file(snapshot, i)->role, name) == 0)
@@ -17,11 +17,11 @@ static bool usable(const struct hc_file *file)
 
 struct plan plan_make(const struct hc_snapshot *snapshot, const struct plan_facts *facts)
 {
-	const struct hc_file *cert = role(snapshot, "cert"), *ca = role(snapshot, "ca");
+	const struct hc_file *cert = plan_role(snapshot, "cert"), *ca = plan_role(snapshot, "ca");
 	struct plan plan = {.need = PLAN_ENROL};
 	int64_t from;
 
-	if (!usable(cert) || cert->n_certs == 0 || !usable(role(snapshot, "key")))
+	if (!usable(cert) || cert->n_certs == 0 || !usable(plan_role(snapshot, "key")))
 		return plan;
 	plan.leaf = hc_file_cert(cert, 0);
 	/* A CA dates certificates back by a minute or so, which counts when they live for few. */

@@ -31,6 +31,9 @@ struct plan {
 	const struct hc_cert *leaf; /* of the snapshot; NULL: none */
 };
 
+/* The file in a role of the watch, or NULL. */
+const struct hc_file *plan_role(const struct hc_snapshot *snapshot, const char *name);
+
 struct plan plan_make(const struct hc_snapshot *snapshot, const struct plan_facts *facts);
 
 #endif

@@ -2,7 +2,7 @@
  * stepca - obtains and renews a certificate from a step-ca server
  *
  * This file is the plugin's border: apply() decides (plan.c), tasks do (task.c, roots.c, renew.c,
- * enrol.c, publish.c).
+ * enrol.c, publish.c, check.c, revoke.c).
  */
 #include "common/mem.h"
 #include "common/text.h"
@@ -58,6 +58,14 @@ static int32_t stepca_create(const struct hc_host *host, hc_ctx *ctx, void **ret
 	}
 	*ret_instance = ca;
 	return 0;
+}
+
+/* The serial number of the certificate in place, or "". */
+static const char *serial_of(const struct hc_snapshot *snapshot)
+{
+	const struct hc_file *cert = plan_role(snapshot, "cert");
+
+	return cert && cert->n_certs > 0 ? hc_file_cert(cert, 0)->serial : "";
 }
 
 /* True where a person changed the names or the key type since the last enrolment. */
@@ -132,6 +140,43 @@ static int act(struct stepca *ca, const struct plan *plan, hc_job job)
 	return 0;
 }
 
+/* Ends the job where the files cannot be what the watch says. */
+static void refuse_paths(struct stepca *ca, const struct hc_snapshot *snapshot, int error,
+			 const char *bad, hc_job job)
+{
+	if (error == -EINVAL)
+		ca->host->job_done(job, HC_FAILED,
+				   "[watch %s] needs cert = and key = for stepca to write",
+				   snapshot->watch);
+	else if (error == -EXDEV)
+		ca->host->job_done(job, HC_FAILED,
+				   "%s is a link that leads out of %s, and stepca does not write "
+				   "there; put a file in its place, or let the watch name the file "
+				   "itself",
+				   bad, snapshot->directory);
+	else
+		ca->host->job_done(job, HC_RETRY, "cannot find out where %s leads: %s",
+				   bad ? bad : snapshot->directory, strerror(-error));
+}
+
+/* 0: go on; 1: the job has ended, or a negative errno. */
+static int take_paths(struct stepca *ca, const struct hc_snapshot *snapshot, hc_job job)
+{
+	const char *bad = NULL;
+	int r = store_set_paths(&ca->store, snapshot, &bad);
+
+	if (r < 0) {
+		store_finish(&ca->store);
+		refuse_paths(ca, snapshot, r, bad, job);
+		return 1;
+	}
+	r = store_roll_forward(&ca->store);
+	if (r > 0)
+		ca->host->job_done(job, HC_OK,
+				   "an interrupted change of key was brought to its end");
+	return r;
+}
+
 static int32_t stepca_apply(void *instance, const struct hc_snapshot *snapshot, hc_job job)
 {
 	struct stepca *ca = instance;
@@ -142,25 +187,14 @@ static int32_t stepca_apply(void *instance, const struct hc_snapshot *snapshot, 
 	assert(ca->magic == STEPCA_MAGIC);
 	task_cancel(ca); /* one that nobody waits for */
 	acme_tidy(ca);
-	r = store_set_paths(&ca->store, snapshot);
-	if (r == -EINVAL) {
-		ca->host->job_done(job, HC_FAILED,
-				   "[watch %s] needs cert = and key = for stepca to write",
-				   snapshot->watch);
-		return 0;
-	}
-	if (r == 0)
-		r = store_roll_forward(&ca->store);
-	if (r > 0)
-		ca->host->job_done(job, HC_OK,
-				   "an interrupted change of key was brought to its end");
+	r = take_paths(ca, snapshot, job);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	facts = (struct plan_facts){
 		.schedule = &ca->options.schedule,
 		.now = ca->host->now_wall(),
 		.issued_at = ca->issued_at,
-		.asked_anew = asked_anew(ca),
+		.asked_anew = asked_anew(ca) || stepca_revoked(ca, serial_of(snapshot)),
 	};
 	plan = plan_make(snapshot, &facts);
 	take_note(ca, &plan);
@@ -176,21 +210,35 @@ static void stepca_cancel(void *instance, hc_job job)
 		task_cancel(ca);
 }
 
+/* revoke [REASON] */
+static void begin_revoking(struct stepca *ca, uint32_t argc, const char *const *argv, hc_job job)
+{
+	int reason = argc > 0 ? ca_reason_code(argv[0]) : 0;
+
+	if (reason < 0 || argc > 1)
+		ca->host->job_done(job, HC_FAILED,
+				   "\"%s\" is no reason; give one of RFC 5280, as keyCompromise, "
+				   "superseded or cessationOfOperation",
+				   argv[argc - 1]);
+	else
+		task_start_revoking(ca, reason, job);
+}
+
 static int32_t stepca_action(void *instance, const char *name, uint32_t argc,
 			     const char *const *argv, hc_job job)
 {
 	struct stepca *ca = instance;
 
-	(void)argc;
-	(void)argv;
 	assert(ca->magic == STEPCA_MAGIC);
-	assert(strcmp(name, "renew") == 0);
 	if (!ca->store.cert) {
 		ca->host->job_done(job, HC_RETRY, "the directory was not read yet; try again");
 		return 0;
 	}
 	task_cancel(ca);
-	task_start(ca, TASK_RENEW, job);
+	if (strcmp(name, "revoke") == 0)
+		begin_revoking(ca, argc, argv, job);
+	else
+		task_start(ca, strcmp(name, "check") == 0 ? TASK_CHECK : TASK_RENEW, job);
 	return 0;
 }
 
@@ -215,6 +263,8 @@ static void stepca_status(void *instance)
 
 static const struct hc_action actions[] = {
 	{"renew", NULL, "renew the certificate now, or get one where there is none"},
+	{"check", NULL, "tell whether a certificate could be got, without asking for one"},
+	{"revoke", "[REASON]", "revoke the certificate and get one with a new key in its place"},
 };
 
 HC_PLUGIN_DEFINE(.name = "stepca", .version = HC_VERSION,

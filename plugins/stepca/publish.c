@@ -12,10 +12,10 @@
 /* True where the key on disk is still the one we asked with: a person may have replaced it. */
 static bool key_still_there(const struct task *task)
 {
-	EVP_PKEY *key = NULL;
-	bool same = key_read(task->ca->store.key, &key) == 0 && EVP_PKEY_eq(key, task->key) == 1;
+	cleanup_with(pair_finish) struct pair pair = {0};
+	bool same = store_read_pair(&task->ca->store, &pair) >= 0 && pair.key &&
+		    EVP_PKEY_eq(pair.key, task->key) == 1;
 
-	EVP_PKEY_free(key);
 	ERR_clear_error();
 	return same;
 }
@@ -23,11 +23,9 @@ static bool key_still_there(const struct task *task)
 static int put_in_place(struct task *task, const STACK_OF(X509) * chain)
 {
 	cleanup_free char *pem = pem_from_certs(chain);
+	struct store_pair pair = {task->key, task->key_new, pem};
 
-	if (!pem)
-		return -ENOMEM;
-	return task->key_new ? store_write_pair(&task->ca->store, task->key, pem)
-			     : store_write_cert(&task->ca->store, pem);
+	return pem ? store_write_pair(&task->ca->store, &pair) : -ENOMEM;
 }
 
 /* From here on a changed subject, name or key type is a reason to enrol again. */

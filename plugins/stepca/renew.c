@@ -15,20 +15,9 @@
 #include <openssl/crypto.h>
 #include <string.h>
 
-/* Notes why one way failed before the next is tried. */
-static void note_failure(struct task *task)
-{
-	char before[CA_WHY_SIZE];
-
-	memcpy(before, task->earlier, sizeof(before));
-	snprintf(task->earlier, sizeof(task->earlier), "%.300s%s%.300s", before,
-		 *before ? "; " : "", task->why);
-	task->ca->host->log(task->ca->ctx, HC_LOG_INFO, "%s; trying another way", task->why);
-}
-
 static void enrol_instead(struct task *task)
 {
-	note_failure(task);
+	task_note_failure(task);
 	enrol_begin(task);
 }
 
@@ -85,7 +74,7 @@ static void on_mutual_renewal(void *data, const struct http_reply *reply)
 	if (reply->result == HTTP_REFUSED_US || reply->status == 400) {
 		if (task->key_new)
 			return enrol_instead(task);
-		note_failure(task);
+		task_note_failure(task);
 		return renew_by_token(task);
 	}
 	task_fail(task, verdict, reply->retry_after);

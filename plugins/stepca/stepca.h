@@ -34,4 +34,7 @@ struct stepca {
 	char error[1600];	/* of the last task; "" where it went well */
 };
 
+/* True where a person had the certificate with this serial number (hex) revoked: revoke.c. */
+bool stepca_revoked(const struct stepca *ca, const char *serial);
+
 #endif

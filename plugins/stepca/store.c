@@ -1,7 +1,7 @@
 #include "stepca/store.h"
 
 #include "common/mem.h"
-#include "stepca/pair.h"
+#include "stepca/secret.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,45 +9,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static int take_path(char **ret, const char *path)
+/* -- where ------------------------------------------------------------------------------------ */
+
+static char **path_of_role(struct store *store, const char *role)
 {
-	char *copy;
-
-	if (*ret && strcmp(*ret, path) == 0)
-		return 0;
-	copy = strdup(path);
-	if (!copy)
-		return -ENOMEM;
-	free(*ret);
-	*ret = copy;
-	return 0;
-}
-
-int store_set_paths(struct store *store, const struct hc_snapshot *snapshot)
-{
-	int r = 0;
-
-	for (uint32_t i = 0; i < snapshot->n_files && r == 0; i++) {
-		const struct hc_file *file = hc_snapshot_file(snapshot, i);
-
-		if (strcmp(file->role, "cert") == 0)
-			r = take_path(&store->cert, file->path);
-		else if (strcmp(file->role, "key") == 0)
-			r = take_path(&store->key, file->path);
-		else if (strcmp(file->role, "ca") == 0)
-			r = take_path(&store->ca, file->path);
-	}
-	if (r == 0 && (!store->cert || !store->key))
-		r = -EINVAL;
-	return r;
-}
-
-void store_finish(struct store *store)
-{
-	free(store->cert);
-	free(store->key);
-	free(store->ca);
-	store->cert = store->key = store->ca = NULL;
+	if (strcmp(role, "cert") == 0)
+		return &store->cert;
+	if (strcmp(role, "key") == 0)
+		return &store->key;
+	return strcmp(role, "ca") == 0 ? &store->ca : NULL;
 }
 
 /* The directory of a path. NULL: out of memory. Free with free(3). */
@@ -56,6 +26,46 @@ static char *directory_of(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+}
+
+static bool same_directory(const char *a, const char *b)
+{
+	size_t len = (size_t)(strrchr(a, '/') - a);
+
+	return len == (size_t)(strrchr(b, '/') - b) && strncmp(a, b, len) == 0;
+}
+
+bool store_is_combined(const struct store *store)
+{
+	return strcmp(store->cert, store->key) == 0;
+}
+
+int store_set_paths(struct store *store, const struct hc_snapshot *snapshot, const char **ret_bad)
+{
+	store_finish(store);
+	for (uint32_t i = 0; i < snapshot->n_files; i++) {
+		const struct hc_file *file = hc_snapshot_file(snapshot, i);
+		char **path = path_of_role(store, file->role);
+		int r = path ? layout_resolve(file->path, snapshot->directory, path) : 0;
+
+		if (r < 0) {
+			*ret_bad = file->path;
+			return r;
+		}
+	}
+	if (!store->cert || !store->key)
+		return -EINVAL;
+	return same_directory(store->cert, store->key) ? layout_find(&store->layout, store->cert)
+						       : 0;
+}
+
+void store_finish(struct store *store)
+{
+	free(store->cert);
+	free(store->key);
+	free(store->ca);
+	store->cert = store->key = store->ca = NULL;
+	layout_finish(&store->layout);
 }
 
 static int directory_writable(const char *path)
@@ -71,60 +81,93 @@ int store_writable(const struct store *store)
 {
 	int r = directory_writable(store->cert);
 
-	return r < 0 ? r : directory_writable(store->key);
+	if (r == 0)
+		r = directory_writable(store->key);
+	if (r == 0 && store->layout.holder && access(store->layout.holder, W_OK | X_OK) < 0)
+		r = -errno;
+	return r;
 }
 
-/* Puts a file at `path` with the access configured, or else that of the file at `like`. */
+/* -- reading ------------------------------------------------------------------------------------
+ */
+
+static int read_pair(const struct store *store, const char *cert, struct pair *ret)
+{
+	cleanup_wiped struct secret password;
+	int r = secret_read(&password, store->host, store->ctx, "key_password_file");
+
+	return r < 0 ? r : pair_read(ret, cert, store->key, secret_text(&password));
+}
+
+int store_read_pair(const struct store *store, struct pair *ret)
+{
+	return read_pair(store, store->cert, ret);
+}
+
+/* -- writing one file
+ * ------------------------------------------------------------------------------ */
+
+/* Puts a file at `path` with the access configured, and for the rest that of the file at `like`. */
 static int write_file(const struct store *store, const char *path, const char *like,
 		      const struct file_access *access, const void *data, size_t len)
 {
 	struct hc_replace replace = {
 		.size = sizeof(replace),
+		.flags = HC_REPLACE_KEEP_OWNER | (access->mode_set ? 0 : HC_REPLACE_KEEP_MODE),
 		.path = path,
 		.data = data,
 		.len = len,
 		.mode = access->mode,
 		.uid = access->uid,
 		.gid = access->gid,
+		.like = like,
 	};
-	struct stat st;
 
-	if (!access->mode_set && access->uid == (uint32_t)-1 && access->gid == (uint32_t)-1)
-		replace.flags = HC_REPLACE_KEEP;
-	if (stat(like, &st) == 0) {
-		if (!access->mode_set)
-			replace.mode = st.st_mode & 0777;
-		if (access->uid == (uint32_t)-1)
-			replace.uid = st.st_uid;
-		if (access->gid == (uint32_t)-1)
-			replace.gid = st.st_gid;
-	}
 	return store->host->replace(store->ctx, &replace);
+}
+
+/* The key, and behind it what is to stand in the same file; rest may be "". */
+static int write_key_at(const struct store *store, const char *path, const EVP_PKEY *key,
+			const char *rest)
+{
+	cleanup_wiped struct secret password;
+	size_t len = 0, all_len;
+	char *pem, *all;
+	int r = secret_read(&password, store->host, store->ctx, "key_password_file");
+
+	if (r < 0)
+		return r;
+	pem = key_to_pem(key, secret_text(&password), &len);
+	all_len = len + strlen(rest);
+	all = pem ? malloc(all_len + 1) : NULL;
+	r = -ENOMEM;
+	if (all) {
+		memcpy(all, rest, strlen(rest));
+		memcpy(all + strlen(rest), pem, len);
+		r = write_file(store, path, store->key, &store->options->key_access, all, all_len);
+	}
+	key_free_pem(pem, len);
+	key_free_pem(all, all_len);
+	return r;
 }
 
 int store_write_key(const struct store *store, const EVP_PKEY *key)
 {
-	size_t len = 0;
-	char *pem = key_to_pem(key, &len);
-	int r = -ENOMEM;
-
-	if (pem)
-		r = write_file(store, store->key, store->key, &store->options->key_access, pem,
-			       len);
-	key_free_pem(pem, len);
-	return r;
+	return write_key_at(store, store->key, key, "");
 }
 
-int store_write_cert(const struct store *store, const char *pem)
+static int write_cert_at(const struct store *store, const char *path, const char *pem)
 {
-	return write_file(store, store->cert, store->cert, &store->options->cert_access, pem,
-			  strlen(pem));
+	return write_file(store, path, store->cert, &store->options->cert_access, pem, strlen(pem));
 }
 
 int store_write_ca(const struct store *store, const char *pem, size_t len)
 {
 	return write_file(store, store->ca, store->ca, &store->options->cert_access, pem, len);
 }
+
+/* -- a new key and its certificate, in two files
+ * ------------------------------------------------------ */
 
 /* The certificate's place while its key is not there yet. Free with free(3). */
 static char *staged_path(const struct store *store)
@@ -147,19 +190,20 @@ static int commit(const struct store *store, const char *staged)
 	if (!directory)
 		return -ENOMEM;
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 || rename(staged, store->cert) < 0 || fsync(fd) < 0)
+	if (fd < 0 || rename(staged, store->cert) < 0)
 		return -errno;
+	(void)fsync(fd); /* it is in place, whatever this says */
 	return 0;
 }
 
-int store_write_pair(const struct store *store, const EVP_PKEY *key, const char *pem)
+static int write_staged(const struct store *store, const EVP_PKEY *key, const char *pem)
 {
 	cleanup_free char *staged = staged_path(store);
 	int r;
 
 	if (!staged)
 		return -ENOMEM;
-	r = write_file(store, staged, store->cert, &store->options->cert_access, pem, strlen(pem));
+	r = write_cert_at(store, staged, pem);
 	if (r < 0)
 		return r;
 	r = store_write_key(store, key);
@@ -180,7 +224,7 @@ int store_roll_forward(const struct store *store)
 		return -ENOMEM;
 	if (access(staged, F_OK) < 0)
 		return errno == ENOENT ? 0 : -errno;
-	r = pair_read(&pair, staged, store->key);
+	r = read_pair(store, staged, &pair);
 	if (r == PAIR_WHOLE) {
 		r = commit(store, staged);
 		return r < 0 ? r : 1;
@@ -189,4 +233,55 @@ int store_roll_forward(const struct store *store)
 		return r;
 	/* The key was never replaced: the old pair is whole, and the staged one leads nowhere. */
 	return unlink(staged) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* -- a new generation of the directory
+ * ----------------------------------------------------------------- */
+
+/* Where a file of ours lies in another directory. Free with free(3). */
+static char *moved(const char *file, const char *directory)
+{
+	char *path;
+
+	return asprintf(&path, "%s%s", directory, strrchr(file, '/')) < 0 ? NULL : path;
+}
+
+static int write_into(const struct store *store, const char *directory,
+		      const struct store_pair *pair)
+{
+	cleanup_free char *cert = moved(store->cert, directory);
+	cleanup_free char *key = moved(store->key, directory);
+	int r;
+
+	if (!cert || !key)
+		return -ENOMEM;
+	if (store_is_combined(store))
+		return write_key_at(store, key, pair->key, pair->pem);
+	r = write_cert_at(store, cert, pair->pem);
+	return r == 0 && pair->key_new ? write_key_at(store, key, pair->key, "") : r;
+}
+
+static int write_generation(const struct store *store, const struct store_pair *pair)
+{
+	cleanup_free char *directory = NULL;
+	int r = layout_prepare(&store->layout, &directory);
+
+	if (r < 0)
+		return r;
+	r = write_into(store, directory, pair);
+	if (r == 0)
+		r = layout_commit(&store->layout, directory);
+	if (r < 0)
+		layout_discard(directory);
+	return r;
+}
+
+int store_write_pair(const struct store *store, const struct store_pair *pair)
+{
+	if (store->layout.holder)
+		return write_generation(store, pair);
+	if (store_is_combined(store))
+		return write_key_at(store, store->key, pair->key, pair->pem);
+	return pair->key_new ? write_staged(store, pair->key, pair->pem)
+			     : write_cert_at(store, store->cert, pair->pem);
 }

@@ -26,6 +26,9 @@ static void task_free(struct task *task)
 	pair_finish(&task->pair);
 	EVP_PKEY_free(task->key);
 	X509_REQ_free(task->csr);
+	ott_command_free(task);
+	json_decref(task->template_data);
+	free(task->report);
 	ca_provisioner_finish(&task->provisioner);
 	EVP_PKEY_free(task->provisioner_key);
 	task->magic = 0;
@@ -38,28 +41,56 @@ void task_cancel(struct stepca *ca)
 		task_free(ca->task);
 }
 
-void task_start(struct stepca *ca, enum task_kind kind, hc_job job)
+static struct task *task_create(struct stepca *ca, enum task_kind kind, hc_job job)
 {
 	struct task *task = calloc(1, sizeof(*task));
-	int r;
 
 	assert(!ca->task);
 	if (!task) {
 		ca->host->job_done(job, HC_RETRY, "out of memory");
-		return;
+		return NULL;
 	}
 	task->magic = TASK_MAGIC;
 	task->ca = ca;
 	task->kind = kind;
 	task->job = job;
 	ca->task = task;
-	r = pair_read(&task->pair, ca->store.cert, ca->store.key);
-	if (r >= 0)
-		r = store_writable(&ca->store);
+	return task;
+}
+
+static void task_begin(struct task *task)
+{
+	struct stepca *ca = task->ca;
+	int r = store_read_pair(&ca->store, &task->pair);
+
+	if (r < 0)
+		return task_fail_errno(task, r, "cannot read %s and %s", ca->store.cert,
+				       ca->store.key);
+	r = store_writable(&ca->store);
 	if (r < 0)
 		return task_fail_errno(task, r, "cannot write in the directory of %s",
 				       ca->store.cert);
+	if (task->kind == TASK_CHECK && check_open(task) < 0)
+		return task_fail_errno(task, -ENOMEM, "cannot check");
 	roots_begin(task);
+}
+
+void task_start(struct stepca *ca, enum task_kind kind, hc_job job)
+{
+	struct task *task = task_create(ca, kind, job);
+
+	if (task)
+		task_begin(task);
+}
+
+void task_start_revoking(struct stepca *ca, int reason, hc_job job)
+{
+	struct task *task = task_create(ca, TASK_REVOKE, job);
+
+	if (!task)
+		return;
+	task->reason = reason;
+	task_begin(task);
 }
 
 void task_continue(struct task *task)
@@ -71,6 +102,10 @@ void task_continue(struct task *task)
 		return renew_begin(task);
 	case TASK_ENROL:
 		return enrol_begin(task);
+	case TASK_CHECK:
+		return check_begin(task);
+	case TASK_REVOKE:
+		return revoke_begin(task);
 	}
 }
 
@@ -125,6 +160,8 @@ void task_fail(struct task *task, enum ca_verdict verdict, int64_t retry_after)
 {
 	struct stepca *ca = task->ca;
 
+	if (task->kind == TASK_CHECK)
+		return check_fail(task);
 	if (*task->earlier)
 		snprintf(ca->error, sizeof(ca->error), "%s (before that: %s)", task->why,
 			 task->earlier);
@@ -148,6 +185,22 @@ void task_fail_errno(struct task *task, int error, const char *format, ...)
 	va_end(args);
 	task_say(task, "%s: %s", what, strerror(-error));
 	task_fail(task, CA_RETRY, 0);
+}
+
+void task_note_failure(struct task *task)
+{
+	char before[CA_WHY_SIZE];
+
+	memcpy(before, task->earlier, sizeof(before));
+	snprintf(task->earlier, sizeof(task->earlier), "%.300s%s%.300s", before,
+		 *before ? "; " : "", task->why);
+	task->ca->host->log(task->ca->ctx, HC_LOG_INFO, "%s; trying another way", task->why);
+}
+
+void task_end(struct task *task, int32_t status, const char *text)
+{
+	task->ca->host->job_done(task->job, status, "%s", text);
+	task_free(task);
 }
 
 /* -- requests -------------------------------------------------------------------------------- */
@@ -197,7 +250,7 @@ struct http *task_client(struct task *task, bool mutual)
 struct key_work {
 	enum key_type type;
 	EVP_PKEY *key;
-	void (*then)(struct task *task);
+	task_fn then;
 };
 
 static int key_work_run(void *data)
@@ -229,7 +282,7 @@ static void on_key(void *owner, void *data, int result)
 	work->then(task);
 }
 
-static void make_key_on_thread(struct task *task, void (*then)(struct task *task))
+static void make_key_on_thread(struct task *task, task_fn then)
 {
 	struct key_work *work = calloc(1, sizeof(*work));
 	struct work_task job = {key_work_run, key_work_free, work};
@@ -245,7 +298,7 @@ static void make_key_on_thread(struct task *task, void (*then)(struct task *task
 		task_fail_errno(task, r, "cannot make a key");
 }
 
-void task_make_key(struct task *task, void (*then)(struct task *task))
+void task_make_key(struct task *task, task_fn then)
 {
 	task->key_new = true;
 	if (key_type_slow(task->ca->options.key_type))

@@ -15,9 +15,22 @@
 #define TASK_MAGIC 0x7461736bU
 
 enum task_kind {
-	TASK_ROOTS, /* only look after the `ca` file */
-	TASK_RENEW, /* a new certificate by means of the old one */
-	TASK_ENROL, /* a certificate by means of a one-time token */
+	TASK_ROOTS,  /* only look after the `ca` file */
+	TASK_RENEW,  /* a new certificate by means of the old one */
+	TASK_ENROL,  /* a certificate by means of a one-time token */
+	TASK_CHECK,  /* would enrolling work? a report */
+	TASK_REVOKE, /* the certificate is revoked, then a new one enrolled */
+};
+
+struct task;
+
+typedef void (*task_fn)(struct task *task);
+
+/* A one-time token that is being got; see ott.h. */
+struct task_ott {
+	const char *path;
+	char subject[256];
+	void (*then)(struct task *task, const char *token);
 };
 
 struct task {
@@ -37,11 +50,19 @@ struct task {
 	X509_REQ *csr;
 	struct work *work;
 
+	struct task_ott ott;
+	struct ott_command *ott_command; /* under way */
+	json_t *template_data;
 	struct ca_provisioner provisioner;
+	task_fn provisioner_found;
 	EVP_PKEY *provisioner_key;
 	struct acme *acme; /* an order over ACME; NULL: none */
 	unsigned pages;	   /* of provisioners read so far */
 	bool second_token; /* the first one was denied */
+
+	int reason;	       /* TASK_REVOKE: ca_reason_code() */
+	bool revoked;	       /* and that is done */
+	struct report *report; /* TASK_CHECK */
 
 	char what[512];		   /* the request under way, for texts */
 	char why[CA_WHY_SIZE];	   /* what is wrong */
@@ -51,6 +72,9 @@ struct task {
 /* Starts; it may end before this returns. job 0: in the background. */
 void task_start(struct stepca *ca, enum task_kind kind, hc_job job);
 
+/* The same for TASK_REVOKE. */
+void task_start_revoking(struct stepca *ca, int reason, hc_job job);
+
 /* Drops the instance's task, if any: without an end. */
 void task_cancel(struct stepca *ca);
 
@@ -58,9 +82,15 @@ void task_cancel(struct stepca *ca);
 void task_succeed(struct task *task, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void task_fail(struct task *task, enum ca_verdict verdict, int64_t retry_after);
 
+/* The end of a check: the job's end and no more. */
+void task_end(struct task *task, int32_t status, const char *text);
+
 /* task_fail() for an error of our own; negative errno. what: "cannot write /etc/…/redis.crt". */
 void task_fail_errno(struct task *task, int error, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Keeps task->why for the text of a later end: another way is tried now. */
+void task_note_failure(struct task *task);
 
 /* Sets task->why. */
 void task_say(struct task *task, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -77,7 +107,7 @@ enum ca_verdict task_judge(struct task *task, const struct http_reply *reply);
 struct http *task_client(struct task *task, bool mutual);
 
 /* Makes task->key of the configured type, on a thread where that takes long, then calls `then`. */
-void task_make_key(struct task *task, void (*then)(struct task *task));
+void task_make_key(struct task *task, task_fn then);
 
 /* -- steps ---------------------------------------------------------------------------------- */
 
@@ -91,5 +121,14 @@ void publish(struct task *task, const struct http_reply *reply, const char *how)
 
 /* The same for a chain that was read already; it stays the caller's. */
 void publish_chain(struct task *task, const STACK_OF(X509) * chain, const char *how);
+void revoke_begin(struct task *task);
+int check_open(struct task *task); /* before its first step; -ENOMEM */
+void check_begin(struct task *task);
+/* The end of a check that can't go on: task->why says why. */
+void check_fail(struct task *task);
+
+/* -- what task.c frees ------------------------------------------------------------------------ */
+
+void ott_command_free(struct task *task);
 
 #endif

@@ -50,26 +50,6 @@ static json_t *claims_new(const char *audience, const char *issuer, const char *
 			 "iat", now, "nbf", now, "exp", now + VALID_SECONDS);
 }
 
-int token_one_time(EVP_PKEY *key, const struct token_claims *claims, char **ret)
-{
-	const char *alg = claims->algorithm ? claims->algorithm : jws_algorithm(key);
-	cleanup_json json_t *payload =
-		claims_new(claims->audience, claims->issuer, claims->subject, claims->now_ms);
-	cleanup_json json_t *header = NULL;
-
-	if (!alg)
-		return -EINVAL;
-	header = json_pack("{ss ss ss}", "alg", alg, "kid", claims->kid, "typ", "JWT");
-	if (!header || !payload ||
-	    json_object_set_new(payload, "sans", names_array(claims->names)) < 0 ||
-	    json_object_set_new(payload, "jti", random_id()) < 0 ||
-	    json_object_set_new(payload, "sha", json_string(claims->root)) < 0 ||
-	    json_object_set_new(payload, "cnf",
-				json_pack("{ss}", "x5rt#S256", claims->confirmation)) < 0)
-		return -ENOMEM;
-	return jws_sign(key, header, payload, ret);
-}
-
 /* The chain as "x5c" wants it: standard base64 of DER (RFC 7515 section 4.1.6). */
 static json_t *chain_array(const STACK_OF(X509) * chain)
 {
@@ -87,6 +67,46 @@ static json_t *chain_array(const STACK_OF(X509) * chain)
 		}
 	}
 	return array;
+}
+
+/* An x5c token is verified by the chain in its header, another one by the key that kid names. */
+static json_t *header_new(const char *alg, const struct token_claims *claims)
+{
+	if (claims->chain)
+		return json_pack("{ss ss so}", "alg", alg, "typ", "JWT", "x5c",
+				 chain_array(claims->chain));
+	return json_pack("{ss ss ss}", "alg", alg, "kid", claims->kid, "typ", "JWT");
+}
+
+/* What a token may do without: of a revocation it says no names and binds to no request. */
+static int add_optional(json_t *payload, const struct token_claims *claims)
+{
+	if (claims->names && json_object_set_new(payload, "sans", names_array(claims->names)) < 0)
+		return -ENOMEM;
+	if (claims->user && json_object_set(payload, "user", (json_t *)claims->user) < 0)
+		return -ENOMEM;
+	if (!claims->confirmation)
+		return 0;
+	return json_object_set_new(payload, "cnf",
+				   json_pack("{ss}", "x5rt#S256", claims->confirmation)) < 0
+		       ? -ENOMEM
+		       : 0;
+}
+
+int token_one_time(EVP_PKEY *key, const struct token_claims *claims, char **ret)
+{
+	const char *alg = claims->algorithm ? claims->algorithm : jws_algorithm(key);
+	cleanup_json json_t *payload =
+		claims_new(claims->audience, claims->issuer, claims->subject, claims->now_ms);
+	cleanup_json json_t *header = alg ? header_new(alg, claims) : NULL;
+
+	if (!alg)
+		return -EINVAL;
+	if (!header || !payload || json_object_set_new(payload, "jti", random_id()) < 0 ||
+	    json_object_set_new(payload, "sha", json_string(claims->root)) < 0 ||
+	    add_optional(payload, claims) < 0)
+		return -ENOMEM;
+	return jws_sign(key, header, payload, ret);
 }
 
 int token_renewal(EVP_PKEY *key, const STACK_OF(X509) * chain, const char *audience, int64_t now_ms,

@@ -207,7 +207,7 @@ static int find(const char *body, const char *name, struct ca_provisioner *p, ch
 {
 	const struct http_reply reply = reply_of(200, body);
 
-	return ca_parse_provisioners(&reply, name, p, cursor);
+	return ca_parse_provisioners(&reply, name, "JWK", p, cursor);
 }
 
 static const char page[] =
@@ -259,8 +259,8 @@ static void follows_the_cursor_to_the_last_page(void **state)
 
 static void requests_are_what_the_ca_reads(void **state)
 {
-	cleanup_free char *plain = ca_sign_request("CSR\n", "TOKEN", 0);
-	cleanup_free char *timed = ca_sign_request("CSR\n", "TOKEN", 90500);
+	cleanup_free char *plain = ca_sign_request("CSR\n", "TOKEN", 0, NULL);
+	cleanup_free char *timed = ca_sign_request("CSR\n", "TOKEN", 90500, NULL);
 	cleanup_free char *rekey = ca_rekey_request("CSR\n");
 
 	(void)state;
