@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,13 +33,18 @@ static bool parse(const char *name, char hash[LINKS_HASH], unsigned *ret_number)
 	return *end == '\0' && *ret_number < ROW_MAX;
 }
 
+static void place_name(const char *hash, unsigned number, char ret[32])
+{
+	snprintf(ret, 32, "%s.%u", hash, number);
+}
+
 /* Where a link of a row leads; false where there is none of that number. */
 static bool target_of(int dir, const char *hash, unsigned number, char ret[PATH_MAX])
 {
 	char name[32];
 	ssize_t n;
 
-	snprintf(name, sizeof(name), "%s.%u", hash, number);
+	place_name(hash, number, name);
 	n = readlinkat(dir, name, ret, PATH_MAX - 1);
 	if (n < 0)
 		return false;
@@ -44,7 +52,7 @@ static bool target_of(int dir, const char *hash, unsigned number, char ret[PATH_
 	return true;
 }
 
-static int add_row(struct links *links, const char *hash)
+int links_note(struct links *links, const char *hash)
 {
 	char(*hashes)[LINKS_HASH];
 
@@ -73,7 +81,7 @@ static int point_to(int dir, const char *hash, unsigned number, const char *targ
 {
 	char name[32];
 
-	snprintf(name, sizeof(name), "%s.%u", hash, number);
+	place_name(hash, number, name);
 	return point_name_to(dir, name, target);
 }
 
@@ -107,7 +115,7 @@ static int release_if(const struct search *s, const char *name)
 	if (!parse(name, hash, &number) || !target_of(s->dir, hash, number, target) ||
 	    strcmp(target, s->from) != 0)
 		return 0;
-	r = add_row(s->rows, hash);
+	r = links_note(s->rows, hash);
 	return r < 0 ? r : release(s, hash, number);
 }
 
@@ -141,11 +149,10 @@ int links_release(int dir, const char *from, const char *instead,
 static bool is_needless(const struct search *s, const char *hash, unsigned number)
 {
 	char target[PATH_MAX], other[PATH_MAX];
-	struct stat st;
 
 	if (!target_of(s->dir, hash, number, target))
 		return false;
-	if (!s->stays(s->data, target) || fstatat(s->dir, target, &st, 0) < 0)
+	if (!s->stays(s->data, target))
 		return true;
 	for (unsigned i = 0; i < number; i++)
 		if (target_of(s->dir, hash, i, other) && strcmp(target, other) == 0)
@@ -153,38 +160,89 @@ static bool is_needless(const struct search *s, const char *hash, unsigned numbe
 	return false;
 }
 
-static int remove_last(const struct search *s, const char *hash, unsigned last)
+/* True where the row has that number, whatever it is. */
+static bool is_taken(int dir, const char *hash, unsigned number)
 {
+	struct stat st;
 	char name[32];
 
-	snprintf(name, sizeof(name), "%s.%u", hash, last);
-	return unlinkat(s->dir, name, 0) < 0 ? -errno : 0;
+	place_name(hash, number, name);
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* From the end: the last one takes the place of one that is needless, and leaves its own. */
-static void tidy_row(const struct search *s, const char *hash)
+/* Lets the last of a row take another place of it, and then leave its own. */
+static int move_last(int dir, const char *hash, unsigned last, unsigned to)
 {
-	char last[PATH_MAX];
-	unsigned n = 0;
+	char target[PATH_MAX], from[32], name[32];
+	int r = 0;
 
-	while (n < ROW_MAX && target_of(s->dir, hash, n, last))
-		n++;
-	for (unsigned i = n; i-- > 0;) {
-		if (!is_needless(s, hash, i))
-			continue;
-		if (!target_of(s->dir, hash, --n, last) ||
-		    (i != n && point_to(s->dir, hash, i, last) < 0) || remove_last(s, hash, n) < 0)
-			return;
-	}
+	place_name(hash, last, from);
+	place_name(hash, to, name);
+	if (to == last)
+		return unlinkat(dir, from, 0) < 0 ? -errno : 0;
+	if (target_of(dir, hash, last, target))
+		r = point_name_to(dir, name, target);
+	else if ((unlinkat(dir, TEMPORARY, 0) < 0 && errno != ENOENT) ||
+		 linkat(dir, from, dir, TEMPORARY, 0) < 0 ||
+		 renameat(dir, TEMPORARY, dir, name) < 0)
+		r = -errno;
+	if (r == 0 && unlinkat(dir, from, 0) < 0)
+		r = -errno;
+	return r;
 }
 
-void links_tidy(int dir, const struct links *links, bool (*stays)(void *data, const char *target),
-		void *data)
+/* From the end, so that what takes a place is known to stay. */
+static int tidy_row(const struct search *s, const char *hash)
+{
+	unsigned n = 0;
+	int r = 0;
+
+	while (n < ROW_MAX && is_taken(s->dir, hash, n))
+		n++;
+	for (unsigned i = n; r == 0 && i-- > 0;)
+		if (is_needless(s, hash, i))
+			r = move_last(s->dir, hash, --n, i);
+	return r;
+}
+
+int links_tidy(int dir, const struct links *links, bool (*stays)(void *data, const char *target),
+	       void *data)
 {
 	struct search search = {.dir = dir, .stays = stays, .data = data};
+	int r = 0;
 
-	for (size_t i = 0; i < links->n; i++)
-		tidy_row(&search, links->hashes[i]);
+	for (size_t i = 0; r == 0 && i < links->n; i++)
+		r = tidy_row(&search, links->hashes[i]);
+	return r;
+}
+
+int links_add(int dir, const char *hash, const char *target)
+{
+	char there[PATH_MAX], name[32];
+
+	for (unsigned i = 0; i < ROW_MAX; i++) {
+		place_name(hash, i, name);
+		if (symlinkat(target, dir, name) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return -errno;
+		if (target_of(dir, hash, i, there) && strcmp(there, target) == 0)
+			return 0;
+	}
+	return -ENOSPC;
+}
+
+bool links_hash(const char *pem, char ret[LINKS_HASH])
+{
+	BIO *bio = BIO_new_mem_buf(pem, -1);
+	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+
+	if (cert)
+		snprintf(ret, LINKS_HASH, "%08lx", X509_NAME_hash(X509_get_subject_name(cert)));
+	X509_free(cert);
+	BIO_free(bio);
+	ERR_clear_error();
+	return cert;
 }
 
 static int rebase(int dir, const char *name, const char *prefix, const char *instead)

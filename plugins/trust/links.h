@@ -14,11 +14,21 @@
 
 #define LINKS_HASH 9 /* eight digits and a NUL byte */
 
+/* The row of a certificate's subject. False where the text holds no certificate. */
+bool links_hash(const char *pem, char ret[LINKS_HASH]);
+
+/* Lets the first free place of a row lead to target, unless one does already. 0 or a negative
+ * errno. */
+int links_add(int dir, const char *hash, const char *target);
+
 /* The rows that have been changed, for links_tidy(). Zeroed is empty. */
 struct links {
 	char (*hashes)[LINKS_HASH];
 	size_t n;
 };
+
+/* Adds a row that links_tidy() is to look at. 0 or -ENOMEM. */
+int links_note(struct links *links, const char *hash);
 
 /*
  * In the directory dir (a descriptor), gives each place in a row that leads to `from` to the last
@@ -28,9 +38,10 @@ struct links {
 int links_release(int dir, const char *from, const char *instead,
 		  bool (*stays)(void *data, const char *target), void *data, struct links *ret);
 
-/* Takes out of the rows what does not stay, leads nowhere, or is there twice. */
-void links_tidy(int dir, const struct links *links, bool (*stays)(void *data, const char *target),
-		void *data);
+/* Takes out of the rows what does not stay or is there twice. A file in a row that
+ * is no link stays. 0 or a negative errno. */
+int links_tidy(int dir, const struct links *links, bool (*stays)(void *data, const char *target),
+	       void *data);
 
 /* Makes each link that leads to prefix/X one to instead/X. 0 or a negative errno. */
 int links_rebase(int dir, const char *prefix, const char *instead);

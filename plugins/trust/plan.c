@@ -65,6 +65,33 @@ int inventory_own(struct inventory *inventory, const uint8_t fingerprint[32], co
 	return entry->name ? 0 : -ENOMEM;
 }
 
+void inventory_note_live(void *inventory, const uint8_t *der, size_t len,
+			 const uint8_t fingerprint[32])
+{
+	struct entry *entry = inventory_find(inventory, fingerprint);
+
+	(void)der;
+	(void)len;
+	if (entry)
+		entry->flags |= STORE_LIVE;
+}
+
+bool inventory_all_live(const struct inventory *inventory, const struct entry **ret_not)
+{
+	for (size_t i = 0; i < inventory->n; i++) {
+		*ret_not = &inventory->list[i];
+		if ((*ret_not)->todo == TODO_INSTALL && !((*ret_not)->flags & STORE_LIVE))
+			return false;
+	}
+	return true;
+}
+
+void inventory_forget_live(struct inventory *inventory)
+{
+	for (size_t i = 0; i < inventory->n; i++)
+		inventory->list[i].flags &= ~(unsigned)STORE_LIVE;
+}
+
 bool inventory_has_work(const struct inventory *inventory)
 {
 	for (size_t i = 0; i < inventory->n; i++)

@@ -7,7 +7,7 @@
 
 #define FILE_MAX (16u << 20)
 
-static const struct store_type *const types[] = {&store_system, &store_bundle};
+static const struct store_type *const types[] = {&store_system, &store_bundle, &store_directory};
 
 int store_create(const struct store_env *env, const char *spec, struct store **ret,
 		 const char **ret_why)
@@ -28,7 +28,7 @@ int store_create(const struct store_env *env, const char *spec, struct store **r
 		}
 		return r;
 	}
-	*ret_why = "is no kind of store; write system or bundle:/path/to/file.pem";
+	*ret_why = "is no kind of store; write system, bundle:/path/to/file.pem or directory:/path";
 	return -EINVAL;
 }
 

@@ -53,6 +53,13 @@ void inventory_finish(struct inventory *inventory);
 struct entry *inventory_find(struct inventory *inventory, const uint8_t fingerprint[32]);
 /* Notes that the store has this one from us, called name (copied). 0 or -ENOMEM. */
 int inventory_own(struct inventory *inventory, const uint8_t fingerprint[32], const char *name);
+/* Notes that programs find this one there; for pem_each(). */
+void inventory_note_live(void *inventory, const uint8_t *der, size_t len,
+			 const uint8_t fingerprint[32]);
+/* To look again after a change: whether all that was to be installed is live; else *ret_not is not.
+ */
+void inventory_forget_live(struct inventory *inventory);
+bool inventory_all_live(const struct inventory *inventory, const struct entry **ret_not);
 /* True where anything is marked to be done. */
 bool inventory_has_work(const struct inventory *inventory);
 
@@ -113,7 +120,7 @@ struct store {
 	struct tally tally;
 };
 
-extern const struct store_type store_bundle, store_system;
+extern const struct store_type store_bundle, store_directory, store_system;
 
 /* Makes the store that a word of `stores` names, which must outlive it. As store_type.create. */
 int store_create(const struct store_env *env, const char *spec, struct store **ret,

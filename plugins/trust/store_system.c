@@ -5,7 +5,6 @@
  * what other programs read, and among that one file with all of them: there we look whether it has
  * worked.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,125 +101,6 @@ const struct family *system_detect(const struct store *store)
 	return NULL;
 }
 
-static void first_fingerprint(void *data, const uint8_t *der, size_t len,
-			      const uint8_t fingerprint[32])
-{
-	uint8_t **ret = data;
-
-	(void)der;
-	(void)len;
-	if (*ret)
-		memcpy(*ret, fingerprint, 32);
-	*ret = NULL;
-}
-
-/* The fingerprint of the first certificate in a file; zeros where there is none. */
-static void content_of(const char *path, uint8_t ret[32])
-{
-	cleanup_free char *text = NULL;
-	uint8_t *to = ret;
-	size_t len = 0;
-
-	memset(ret, 0, 32);
-	if (store_read(path, &text, &len) == 0)
-		pem_each(text, len, first_fingerprint, &to);
-}
-
-static bool same_name(const struct entry *entry, const struct name_parts *parts)
-{
-	return memcmp(entry->fingerprint, parts->fingerprint, sizeof(parts->fingerprint)) == 0;
-}
-
-/*
- * A file of ours that does not hold what its name says: to be written anew where that root is
- * wanted. Else it goes like any other; the name's half of the fingerprint and zeros stand for what
- * it was.
- */
-static int note_damaged(const char *name, const struct name_parts *parts,
-			struct inventory *inventory)
-{
-	uint8_t fingerprint[32] = {0};
-
-	for (size_t i = 0; i < inventory->n; i++) {
-		struct entry *entry = &inventory->list[i];
-
-		if (!same_name(entry, parts))
-			continue;
-		entry->flags |= STORE_DAMAGED;
-		return inventory_own(inventory, entry->fingerprint, name);
-	}
-	memcpy(fingerprint, parts->fingerprint, sizeof(parts->fingerprint));
-	return inventory_own(inventory, fingerprint, name);
-}
-
-static void note_others(struct inventory *inventory, const struct name_parts *parts)
-{
-	for (size_t i = 0; i < inventory->n; i++)
-		if (same_name(&inventory->list[i], parts))
-			inventory->list[i].flags |= STORE_OTHERS;
-}
-
-/* A file of ours; `gone` where a change that takes it out was cut short. */
-static int note_ours(const struct store *store, const struct family *family, const char *name,
-		     bool gone, const struct name_parts *parts, struct inventory *inventory)
-{
-	uint8_t content[32];
-	char path[PATH_MAX];
-
-	if (gone)
-		return note_damaged(name, parts, inventory);
-	content_of(system_path(store, family->anchors, name, path), content);
-	if (memcmp(content, parts->fingerprint, sizeof(parts->fingerprint)) != 0 ||
-	    system_link_is_outward(store, family, name))
-		return note_damaged(name, parts, inventory);
-	return inventory_own(inventory, content, name);
-}
-
-static int note_anchor(const struct store *store, const struct family *family, const char *file,
-		       struct inventory *inventory)
-{
-	size_t len = strlen(file), cut = strlen(SYSTEM_GONE);
-	bool gone = *file == SYSTEM_HIDDEN && len > cut + 1 &&
-		    strcmp(file + len - cut, SYSTEM_GONE) == 0;
-	struct name_parts parts;
-	char name[NAME_MAX + 1];
-
-	snprintf(name, sizeof(name), "%.*s", (int)(gone ? len - cut - 1 : len), file + gone);
-	if (!name_parse(name, SYSTEM_SUFFIX, &parts))
-		return 0;
-	if (name_is_of(&parts, store->env->instance))
-		return note_ours(store, family, name, gone, &parts, inventory);
-	if (!gone)
-		note_others(inventory, &parts);
-	return 0;
-}
-
-static int look_at_anchors(const struct store *store, const struct family *family,
-			   struct inventory *inventory)
-{
-	char path[PATH_MAX];
-	DIR *dir = opendir(system_path(store, family->anchors, "", path));
-	struct dirent *file;
-	int r = 0;
-
-	if (!dir)
-		return -errno;
-	while (r == 0 && (file = readdir(dir)))
-		r = note_anchor(store, family, file->d_name, inventory);
-	closedir(dir);
-	return r;
-}
-
-static void note_live(void *data, const uint8_t *der, size_t len, const uint8_t fingerprint[32])
-{
-	struct entry *entry = inventory_find(data, fingerprint);
-
-	(void)der;
-	(void)len;
-	if (entry)
-		entry->flags |= STORE_LIVE;
-}
-
 /* Where there is no such file yet, nothing is live: that is no error. */
 int system_look_at_bundle(const struct store *store, const struct family *family,
 			  struct inventory *inventory)
@@ -233,13 +113,26 @@ int system_look_at_bundle(const struct store *store, const struct family *family
 	if (r == -ENOENT)
 		return 0;
 	if (r == 0)
-		r = pem_each(text, len, note_live, inventory);
+		r = pem_each(text, len, inventory_note_live, inventory);
 	return r < 0 ? r : 0;
+}
+
+/* Links that a change has left as the program made them, because it was cut short. */
+static void note_outward(const struct store *store, const struct family *family,
+			 struct inventory *inventory)
+{
+	for (size_t i = 0; i < inventory->n; i++) {
+		struct entry *entry = &inventory->list[i];
+
+		if (entry->name && system_link_is_outward(store, family, entry->name))
+			entry->flags |= STORE_DAMAGED;
+	}
 }
 
 static int system_look(struct store *store, struct inventory *inventory, char why[STORE_WHY])
 {
 	const struct family *family = system_detect(store);
+	char path[PATH_MAX];
 	int r;
 
 	if (!family) {
@@ -249,7 +142,8 @@ static int system_look(struct store *store, struct inventory *inventory, char wh
 			 "install the package ca-certificates, or use bundle:/path");
 		return -EOPNOTSUPP;
 	}
-	r = look_at_anchors(store, family, inventory);
+	r = files_look(store, system_path(store, family->anchors, "", path), SYSTEM_SUFFIX,
+		       inventory);
 	if (r < 0)
 		snprintf(why, STORE_WHY, "cannot read %s%s: %s", store->env->sysroot,
 			 family->anchors, strerror(-r));
@@ -259,6 +153,8 @@ static int system_look(struct store *store, struct inventory *inventory, char wh
 			snprintf(why, STORE_WHY, "cannot read %s%s: %s", store->env->sysroot,
 				 family->bundle, strerror(-r));
 	}
+	if (r == 0)
+		note_outward(store, family, inventory);
 	return r;
 }
 

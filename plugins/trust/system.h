@@ -7,20 +7,13 @@
 #include <limits.h>
 
 #include "common/tail.h"
+#include "trust/files.h"
 #include "trust/links.h"
 #include "trust/store.h"
 
 #define SYSTEM_MAGIC 0x73797374u
 
 #define SYSTEM_SUFFIX ".crt"
-
-/*
- * Added to the name of a file that is being taken out: programs do not see it any more, but we do,
- * until all is done. A crash in between is so made good by the next job. It begins with a dot
- * because Alpine's program takes every other file, whatever its name ends in.
- */
-#define SYSTEM_GONE ".gone"
-#define SYSTEM_HIDDEN '.'
 
 /* An option that tells a program of a path, which then is one below the sysroot. */
 struct path_option {

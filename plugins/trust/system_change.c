@@ -136,27 +136,18 @@ static bool is_there_from_others(const struct inventory *inventory)
 static void verify(struct system *sys)
 {
 	struct inventory *inventory = sys->inventory;
+	const char *root = sys->store.env->sysroot, *bundle = sys->family->bundle;
+	const struct entry *entry;
 	int r;
 
-	for (size_t i = 0; i < inventory->n; i++)
-		inventory->list[i].flags &= ~(unsigned)STORE_LIVE;
+	inventory_forget_live(inventory);
 	r = system_look_at_bundle(&sys->store, sys->family, inventory);
-	if (r < 0) {
-		change_done(sys, HC_RETRY, "cannot read %s%s: %s", sys->store.env->sysroot,
-			    sys->family->bundle, strerror(-r));
-		return;
-	}
-	for (size_t i = 0; i < inventory->n; i++) {
-		const struct entry *entry = &inventory->list[i];
-
-		if (entry->todo != TODO_INSTALL || (entry->flags & STORE_LIVE))
-			continue;
+	if (r < 0)
+		change_done(sys, HC_RETRY, "cannot read %s%s: %s", root, bundle, strerror(-r));
+	else if (!inventory_all_live(inventory, &entry))
 		change_done(sys, HC_RETRY, "%s ended well, but %s is not in %s%s",
-			    sys->family->update, entry->root->subject, sys->store.env->sysroot,
-			    sys->family->bundle);
-		return;
-	}
-	if (is_there_from_others(inventory) && sys->family->links)
+			    sys->family->update, entry->root->subject, root, bundle);
+	else if (is_there_from_others(inventory) && sys->family->links)
 		rehash(sys);
 	else
 		settle(sys);

@@ -20,10 +20,18 @@ static void link_name(const char *name, char ret[NAME_FILE])
 
 static void gone_path(const struct system *sys, const struct entry *entry, char ret[PATH_MAX])
 {
-	char name[1 + NAME_FILE + sizeof(SYSTEM_GONE)];
+	char name[1 + NAME_FILE + sizeof(FILES_GONE)];
 
-	snprintf(name, sizeof(name), "%c%s" SYSTEM_GONE, SYSTEM_HIDDEN, entry->name);
+	snprintf(name, sizeof(name), "%c%s" FILES_GONE, FILES_HIDDEN, entry->name);
 	system_path(&sys->store, sys->family->anchors, name, ret);
+}
+
+static bool leads_somewhere(const char *dir, const char *target)
+{
+	char path[2 * PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, target);
+	return access(*target == '/' ? target : path, F_OK) == 0;
 }
 
 /* Whether what a hash link leads to is there when the change is done. */
@@ -31,8 +39,8 @@ static bool link_stays(void *data, const char *target)
 {
 	const struct system *sys = data;
 	const struct inventory *inventory = sys->inventory;
-	size_t len = strlen(target), cut = strlen(SYSTEM_GONE);
-	char name[NAME_FILE];
+	size_t len = strlen(target), cut = strlen(FILES_GONE);
+	char name[NAME_FILE], path[PATH_MAX];
 
 	for (size_t i = 0; i < inventory->n; i++) {
 		if (inventory->list[i].todo != TODO_REMOVE)
@@ -41,7 +49,10 @@ static bool link_stays(void *data, const char *target)
 		if (strcmp(name, target) == 0)
 			return false;
 	}
-	return len <= cut || strcmp(target + len - cut, SYSTEM_GONE) != 0;
+	if (len > cut && strcmp(target + len - cut, FILES_GONE) == 0)
+		return false;
+	system_path(&sys->store, sys->family->links, "", path);
+	return leads_somewhere(path, target);
 }
 
 /* Opens the directory of links; -1 where the family has none, or it is not there. */
@@ -53,25 +64,6 @@ static int open_links(const struct system *sys)
 		return -1;
 	system_path(&sys->store, sys->family->links, "", path);
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-}
-
-static int install(const struct system *sys, const struct entry *entry)
-{
-	const struct store_env *env = sys->store.env;
-	char name[NAME_FILE], path[PATH_MAX];
-	struct hc_replace replace = {
-		.size = sizeof(replace),
-		.data = entry->root->pem,
-		.len = strlen(entry->root->pem),
-		.mode = 0644,
-		.uid = (uint32_t)-1,
-		.gid = (uint32_t)-1,
-	};
-
-	name_file(env->instance, entry->fingerprint, entry->root->label, SYSTEM_SUFFIX, name);
-	replace.path = system_path(&sys->store, sys->family->anchors,
-				   entry->name ? entry->name : name, path);
-	return env->host->replace(env->ctx, &replace);
 }
 
 /* A file that says what has been there, in words that a program which reads every file passes over.
@@ -120,13 +112,15 @@ static int take_out(struct system *sys, const struct entry *entry, int links)
 int system_files_write(struct system *sys)
 {
 	cleanup_close int links = open_links(sys);
+	char dir[PATH_MAX];
 	int r = 0;
 
+	system_path(&sys->store, sys->family->anchors, "", dir);
 	for (size_t i = 0; r == 0 && i < sys->inventory->n; i++) {
 		const struct entry *entry = &sys->inventory->list[i];
 
 		if (entry->todo == TODO_INSTALL)
-			r = install(sys, entry);
+			r = files_write(&sys->store, dir, SYSTEM_SUFFIX, entry);
 		else if (entry->todo == TODO_REMOVE)
 			r = take_out(sys, entry, links);
 	}
@@ -154,8 +148,8 @@ int system_files_settle(struct system *sys)
 	int r = 0;
 
 	if (links >= 0)
-		links_tidy(links, &sys->released, link_stays, sys);
-	if (links >= 0 && *sys->store.env->sysroot)
+		r = links_tidy(links, &sys->released, link_stays, sys);
+	if (r == 0 && links >= 0 && *sys->store.env->sysroot)
 		r = links_rebase(links, sys->store.env->sysroot, sys->family->up);
 	if (r < 0)
 		return r;

@@ -261,7 +261,7 @@ static int32_t trust_create(const struct hc_host *host, hc_ctx *ctx, void **ret_
 
 static const struct hc_option options[] = {
 	{"stores", HC_OPT_LIST, 0, "system", NULL,
-	 "where to install: system, bundle:/path/file.pem"},
+	 "where to install: system, bundle:/path/file.pem, directory:/path"},
 	{"fingerprints", HC_OPT_LIST, 0, NULL, NULL,
 	 "SHA-256 of the roots that may be installed; any where it is not given"},
 	{"overlap", HC_OPT_DURATION, 0, "7d", NULL,

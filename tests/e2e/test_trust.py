@@ -251,7 +251,7 @@ def test_a_watch_without_ca(daemon):
 
 
 @pytest.mark.parametrize("line, words", [
-    ("stores = sytem", "sytem is no kind of store; write system or bundle:/path"),
+    ("stores = sytem", "sytem is no kind of store; write system, bundle:/path"),
     ("stores = bundle:relative.pem", "needs the absolute path of a file"),
     ("stores = bundle:/etc/ssl/", "needs the absolute path of a file"),
     ("stores = system:/x", "is written as system alone"),
