@@ -39,8 +39,7 @@ static void note(struct task *task, bool ok, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	n = snprintf(report->text + report->len, sizeof(report->text) - report->len,
-		     "%s%-4s  %s: %s", report->len ? "\n" : "", ok ? "ok" : "FAIL", report->stage,
-		     line);
+		     "\n%-4s  %s: %s", ok ? "ok" : "FAIL", report->stage, line);
 	report->len += (size_t)n;
 	if (report->len >= sizeof(report->text))
 		report->len = sizeof(report->text) - 1;
@@ -49,7 +48,14 @@ static void note(struct task *task, bool ok, const char *format, ...)
 
 static void finish(struct task *task)
 {
-	task_end(task, task->report->bad ? HC_FAILED : HC_OK, task->report->text);
+	const struct report *report = task->report;
+	char text[sizeof(report->text) + 64];
+
+	snprintf(text, sizeof(text), "%s%s",
+		 report->bad ? "a certificate could not be got or kept:"
+			     : "nothing stands in the way of a certificate:",
+		 report->text);
+	task_end(task, report->bad ? HC_FAILED : HC_OK, text);
 }
 
 void check_fail(struct task *task)

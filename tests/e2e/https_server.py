@@ -22,6 +22,7 @@ class HttpsServer:
     def __init__(self, pair, directory, client_ca=None):
         self.routes = {}
         self.requests = []  # (method, path)
+        self.date = None  # what the Date header says; None: the time
         self.closing = threading.Event()
         files = directory / "https.crt", directory / "https.key"
         directory.mkdir(parents=True, exist_ok=True)
@@ -57,6 +58,9 @@ class HttpsServer:
                 script.answer(self)
 
             do_POST = do_GET
+
+            def date_time_string(self, timestamp=None):
+                return script.date or super().date_time_string(timestamp)
 
             def log_message(self, *_):
                 pass

@@ -3,6 +3,7 @@
 The programs come from tests/ca/build. The standard library is all that is needed here.
 """
 
+import json
 import os
 import pathlib
 import select
@@ -79,6 +80,12 @@ class StepCA:
                                           context=self.tls()).status == 200
         except OSError:
             return False
+
+    def post(self, path, body):
+        """POSTs JSON; returns the reply's."""
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(),
+                                         {"Content-Type": "application/json"})
+        return json.load(urllib.request.urlopen(request, timeout=20, context=self.tls()))
 
     def tls(self):
         """A client context that trusts this authority alone."""

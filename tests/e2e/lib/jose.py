@@ -102,10 +102,10 @@ def sign(jwk, claims):
     return f"{text}.{b64(r.to_bytes(size, 'big') + s.to_bytes(size, 'big'))}"
 
 
-def one_time_token(jwk, issuer, audience, subject, sans):
+def one_time_token(jwk, issuer, audience, subject, sans, more=()):
     now = int(time.time())
     return sign(jwk, {"aud": audience, "iss": issuer, "sub": subject, "sans": sans, "iat": now, "nbf": now,
-                      "exp": now + 300, "jti": secrets.token_hex(32)})
+                      "exp": now + 300, "jti": secrets.token_hex(32), **dict(more)})
 
 
 def verify(token, key):
