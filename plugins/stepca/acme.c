@@ -9,6 +9,8 @@
 #include <errno.h>
 #include <string.h>
 
+enum { PAUSE_MS = 60000 };
+
 void acme_destroy(struct acme *acme)
 {
 	struct stepca *ca;
@@ -85,6 +87,29 @@ void acme_begin(struct task *task)
 void acme_published(struct acme *acme)
 {
 	acme_order_forget(acme->task->ca);
+}
+
+void acme_note_failure(struct stepca *ca, int32_t status, int64_t retry_after)
+{
+	int64_t wait = retry_after < 0 ? PAUSE_MS : retry_after;
+
+	ca->pause.until = wait > 0 ? ca->host->now_mono() + wait : 0;
+	ca->pause.status = status;
+	ca->pause.generation = ca->generation;
+}
+
+bool acme_too_early(struct stepca *ca, uint64_t generation, hc_job job)
+{
+	int64_t left = ca->pause.until - ca->host->now_mono();
+	bool changed = generation != ca->pause.generation;
+
+	ca->pause.generation = generation;
+	if (!changed || left <= 0 || ca->options.acme.challenge == ACME_NONE)
+		return false;
+	if (ca->pause.status == HC_RETRY)
+		ca->host->job_delay(job, left, -1);
+	ca->host->job_done(job, ca->pause.status, "%s", ca->error);
+	return true;
 }
 
 void acme_tidy(struct stepca *ca)

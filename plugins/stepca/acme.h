@@ -9,6 +9,9 @@
 #ifndef HC_STEPCA_ACME_H
 #define HC_STEPCA_ACME_H
 
+#include <hotcert/plugin.h>
+#include <stdbool.h>
+
 struct acme;
 struct stepca;
 struct task;
@@ -21,6 +24,16 @@ void acme_published(struct acme *acme);
 
 /* For task_free(): drops it, and takes down what was put up for its challenges. Takes NULL. */
 void acme_destroy(struct acme *acme);
+
+/*
+ * The order failed, and its job ends with this status. The CA is not asked again at once, just
+ * because a file of the watch has changed: not within retry_after milliseconds where it told so,
+ * nor within a minute where it has turned us down (-1), for CAs count failures.
+ */
+void acme_note_failure(struct stepca *ca, int32_t status, int64_t retry_after);
+
+/* True where it is too early for a job with this snapshot; the job was ended then. */
+bool acme_too_early(struct stepca *ca, uint64_t generation, hc_job job);
 
 /* Takes down what a crash has left, in the background. */
 void acme_tidy(struct stepca *ca);

@@ -70,8 +70,10 @@ static void refuse_stray_keys(struct reader *r)
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		enum acme_challenge with = keys[i].with;
 
-		if (!is_set(r, keys[i].key) || r->o->challenge == with ||
-		    (with == ACME_NONE && r->o->challenge != ACME_NONE))
+		bool counts =
+			with == ACME_NONE ? r->o->challenge != ACME_NONE : r->o->challenge == with;
+
+		if (counts || !is_set(r, keys[i].key))
 			continue;
 		FAULT(r, keys[i].key, "counts only with challenge = %s", names[with]);
 	}

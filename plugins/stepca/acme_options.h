@@ -18,6 +18,13 @@ enum acme_challenge {
 
 #define ACME_CHALLENGES "http-01 tls-alpn-01 dns-01"
 
+/* When an instance may order again, after a failure. */
+struct acme_pause {
+	int64_t until;	     /* monotonic; 0: now */
+	int32_t status;	     /* of the job that failed */
+	uint64_t generation; /* a job with the same snapshot was asked for by a person, or is due */
+};
+
 struct acme_options {
 	enum acme_challenge challenge;
 	const char *challenge_name;

@@ -134,7 +134,8 @@ static int act(struct stepca *ca, const struct plan *plan, hc_job job)
 		task_start(ca, TASK_RENEW, job);
 		break;
 	case PLAN_ENROL:
-		task_start(ca, TASK_ENROL, job);
+		if (!acme_too_early(ca, ca->generation, job))
+			task_start(ca, TASK_ENROL, job);
 		break;
 	}
 	return 0;
@@ -197,6 +198,7 @@ static int32_t stepca_apply(void *instance, const struct hc_snapshot *snapshot, 
 		.asked_anew = asked_anew(ca) || stepca_revoked(ca, serial_of(snapshot)),
 	};
 	plan = plan_make(snapshot, &facts);
+	ca->generation = snapshot->generation;
 	take_note(ca, &plan);
 	return act(ca, &plan, job);
 }

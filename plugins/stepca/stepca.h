@@ -24,6 +24,8 @@ struct stepca {
 	hc_alarm *alarm;   /* at the next renewal */
 	struct task *task; /* at most one */
 	struct acme_ledger ledger;
+	struct acme_pause pause;
+	uint64_t generation;	/* of the snapshot last applied */
 	struct work *works;	/* threads that have not ended */
 	STACK_OF(X509) * roots; /* that we trust the CA by; NULL before the first task */
 	bool roots_asked;	/* the CA was asked for its roots since the start */

@@ -159,6 +159,7 @@ static int32_t delay_for(struct task *task, enum ca_verdict verdict, int64_t ret
 void task_fail(struct task *task, enum ca_verdict verdict, int64_t retry_after)
 {
 	struct stepca *ca = task->ca;
+	int32_t status;
 
 	if (task->kind == TASK_CHECK)
 		return check_fail(task);
@@ -167,9 +168,11 @@ void task_fail(struct task *task, enum ca_verdict verdict, int64_t retry_after)
 			 task->earlier);
 	else
 		snprintf(ca->error, sizeof(ca->error), "%s", task->why);
+	status = task->job ? delay_for(task, verdict, retry_after) : HC_RETRY;
+	if (task->acme)
+		acme_note_failure(ca, status, verdict == CA_RETRY ? retry_after : -1);
 	if (task->job)
-		ca->host->job_done(task->job, delay_for(task, verdict, retry_after), "%s",
-				   ca->error);
+		ca->host->job_done(task->job, status, "%s", ca->error);
 	else
 		ca->host->log(ca->ctx, HC_LOG_WARNING, "%s", ca->error);
 	task_free(task);
