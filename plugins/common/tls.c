@@ -188,8 +188,10 @@ void tls_chain_take(const SSL *ssl, struct tls_chain *ret_chain)
 	for (int i = 0; i < sk_X509_num(shown) && i < TLS_CHAIN_MAX; i++)
 		if (X509_digest(sk_X509_value(shown, i), EVP_sha256(), chain.sha256[i], &len) == 1)
 			chain.n++;
-	if (chain.n > 0)
+	if (chain.n > 0) {
+		chain.not_before = tls_time_ms(X509_get0_notBefore(sk_X509_value(shown, 0)));
 		chain.not_after = tls_time_ms(X509_get0_notAfter(sk_X509_value(shown, 0)));
+	}
 	*ret_chain = chain;
 }
 

@@ -43,7 +43,7 @@ int tls_check_chain(SSL_CTX *context, X509 *leaf, STACK_OF(X509) * issuers, cons
 struct tls_chain {
 	uint32_t n;			   /* at most TLS_CHAIN_MAX are kept; 0: none was shown */
 	uint8_t sha256[TLS_CHAIN_MAX][32]; /* of the DER encodings */
-	int64_t not_after;		   /* the leaf's, milliseconds since 1970 */
+	int64_t not_before, not_after;	   /* the leaf's, milliseconds since 1970 */
 };
 
 /* What the peer of a connection showed, verified or not. */

@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "common/tls.h"
+#include "common/words.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,6 +59,50 @@ static int read_verify_address(struct redis_config *c)
 	return 0;
 }
 
+static int read_path_map(struct redis_config *c)
+{
+	const char *const *entries;
+	uint32_t n = c->host->opt_list(c->ctx, "path_map", &entries);
+	const char *why;
+	int r = 0;
+
+	for (uint32_t i = 0; i < n && r != -ENOMEM; i++) {
+		int e = path_map_add(&c->path_map, entries[i], &why);
+
+		if (e == -EINVAL)
+			c->host->opt_error(c->ctx, "path_map", "\"%s\" %s", entries[i], why);
+		r = e < 0 ? e : r;
+	}
+	return r;
+}
+
+/* Without a place where it can be seen, the command would run again and again. */
+static int check_fallback(const struct redis_config *c, const struct stream_addr *addrs)
+{
+	for (uint32_t i = 0; i < c->n_addresses; i++) {
+		if (addrs[i].kind == STREAM_TLS || c->has_verify_address)
+			continue;
+		c->host->opt_error(c->ctx, "fallback_command",
+				   "needs to see what \"%s\" serves: set verify_address",
+				   c->addresses[i]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int read_fallback(struct redis_config *c, const struct stream_addr *addrs)
+{
+	const char *line = c->host->opt_string(c->ctx, "fallback_command"), *why;
+	int r;
+
+	if (!line)
+		return 0;
+	r = words_split(line, &c->fallback, &why);
+	if (r == -EINVAL)
+		c->host->opt_error(c->ctx, "fallback_command", "%s", why);
+	return r < 0 ? r : check_fallback(c, addrs);
+}
+
 static enum expired_policy parse_expired(const char *word)
 {
 	if (strcmp(word, "no") == 0)
@@ -103,14 +148,28 @@ int config_read(const struct hc_host *host, hc_ctx *ctx, struct redis_config *re
 		.expired = parse_expired(host->opt_string(ctx, "expired")),
 		.connect_timeout = host->opt_int(ctx, "connect_timeout"),
 		.reply_timeout = host->opt_int(ctx, "reply_timeout"),
+		.config_command = host->opt_string(ctx, "config_command"),
+		.set_paths = host->opt_int(ctx, "set_paths"),
+		.has_key_password = host->opt_is_set(ctx, "key_password_file"),
+		.bus = host->opt_int(ctx, "bus"),
+		.kill_clients = host->opt_int(ctx, "kill_clients"),
+		.rewrite = host->opt_int(ctx, "rewrite"),
+		.has_recheck = host->opt_is_set(ctx, "recheck"),
+		.recheck = host->opt_int(ctx, "recheck"),
+		.warn_at = host->opt_int(ctx, "warn_at"),
 		.context_anchors = -1,
 	};
 	struct stream_addr *addrs = NULL;
 	int r = read_addresses(&c, &addrs);
 
+	snprintf(c.acl_rules, sizeof(c.acl_rules), "+config|get +config|set%s%s",
+		 c.rewrite ? " +config|rewrite" : "", c.kill_clients ? " +client|kill" : "");
 	if (read_verify_address(&c) < 0 || check_pairs(&c) < 0)
 		r = r < 0 ? r : -EINVAL;
+	if (read_path_map(&c) < 0 || (r == 0 && read_fallback(&c, addrs) < 0))
+		r = r < 0 ? r : -EINVAL;
 	if (r < 0) {
+		config_finish(&c);
 		free(addrs);
 		return r;
 	}
@@ -123,6 +182,8 @@ void config_finish(struct redis_config *c)
 {
 	SSL_CTX_free(c->context);
 	c->context = NULL;
+	path_map_finish(&c->path_map);
+	free(steal(&c->fallback));
 }
 
 /* ---- trust ---- */

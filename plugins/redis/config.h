@@ -5,6 +5,7 @@
 #define HC_REDIS_CONFIG_H
 
 #include "common/stream_addr.h"
+#include "redis/path_map.h"
 
 #include <hotcert/plugin.h>
 #include <openssl/ssl.h>
@@ -23,21 +24,32 @@ struct redis_config {
 	const struct hc_host *host;
 	hc_ctx *ctx;
 	const char *const *addresses; /* as configured */
-	uint32_t n_addresses;
-	const char *username; /* NULL: the default user */
-	bool has_password;
-	const char *server_name; /* NULL: the address' host */
-	const char *ca_file;	 /* NULL: the watch's ca role, else the system's store */
-	const char *client_cert, *client_key; /* NULL: none */
-	bool has_verify_address;
-	struct stream_addr verify_address;
-	enum expired_policy expired;
+	const char *username;	      /* NULL: the default user */
+	const char *server_name;      /* NULL: the address' host */
+	const char *ca_file;	      /* NULL: the watch's ca role, else the system's store */
+	const char *client_cert, *client_key;	/* NULL: none */
+	const char *config_command;		/* "CONFIG", or what it was renamed to */
+	char **fallback;			/* argv, NULL-terminated; NULL: none */
 	int64_t connect_timeout, reply_timeout; /* milliseconds */
-
-	bool verifies;		    /* one address is TLS, and `expired` is not insecure */
-	SSL_CTX *context;	    /* NULL before config_trust() */
-	uint8_t context_sha256[32]; /* of the CA certificates in it */
+	int64_t recheck;			/* milliseconds; 0: never */
+	int64_t warn_at;			/* see HC_SHARE_OF() */
+	struct path_map path_map;
+	SSL_CTX *context; /* NULL before config_trust() */
 	int context_anchors;
+	uint32_t n_addresses;
+	enum expired_policy expired;
+	struct stream_addr verify_address;
+
+	bool has_password;
+	bool has_verify_address;
+	bool has_key_password;
+	bool has_recheck;
+	bool set_paths;
+	bool bus;
+	bool kill_clients, rewrite;
+	bool verifies;		    /* one address is TLS, and `expired` is not insecure */
+	uint8_t context_sha256[32]; /* of the CA certificates in it */
+	char acl_rules[80];	    /* what the user needs, as for ACL SETUSER */
 };
 
 /*

@@ -6,33 +6,57 @@
 #include <sys/stat.h>
 
 /* Relative names start at the server's working directory. */
-static int absolute(const struct server *server, const char *path, char *buf, size_t size)
+int files_path(const struct server *server, enum server_file file, char *buf, size_t size)
 {
+	const char *path = server->files[file];
 	int n;
 
+	if (!path || !*path)
+		return -ENOENT;
 	if (path[0] == '/' || !server->dir)
 		n = snprintf(buf, size, "%s", path);
 	else
 		n = snprintf(buf, size, "%s/%s", server->dir, path);
-	return n >= 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
+	if (n < 0 || (size_t)n >= size)
+		return -ENAMETOOLONG;
+	path_tidy(buf);
+	return 0;
 }
 
-static bool same_file(const struct server *server, enum server_file file, const char *watched)
+static bool same_path(const char *path, const char *other)
 {
-	const char *path = server->files[file];
-	struct stat theirs, ours;
+	char tidy[4096];
+
+	snprintf(tidy, sizeof(tidy), "%s", other);
+	path_tidy(tidy);
+	return strcmp(path, tidy) == 0;
+}
+
+static bool same_inode(const struct view *view, const char *theirs, const char *ours)
+{
+	struct stat a, b;
+
+	return view_stat(view, theirs, &a) == 0 && stat(ours, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+static bool same_file(const struct server *server, enum server_file file,
+		      const struct wanted_path *watched, const struct view *view)
+{
 	char name[4096];
 
-	if (!path || !*path || absolute(server, path, name, sizeof(name)) < 0)
+	if (!watched->ours || files_path(server, file, name, sizeof(name)) < 0)
 		return false;
-	if (strcmp(name, watched) == 0)
+	if (same_path(name, watched->theirs))
 		return true;
-	return stat(name, &theirs) == 0 && stat(watched, &ours) == 0 &&
-	       theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+	for (int i = 0; i < 2; i++) /* once more, lest it was replaced between the two looks */
+		if (same_inode(view, name, watched->ours))
+			return true;
+	return false;
 }
 
-static int differs(const struct server *server, enum server_file file, const char *watched,
-		   char *why, size_t why_size)
+static int differs(const struct server *server, enum server_file file,
+		   const struct wanted_path *watched, char *why, size_t why_size)
 {
 	const char *path = server->files[file];
 
@@ -42,21 +66,52 @@ static int differs(const struct server *server, enum server_file file, const cha
 	else
 		snprintf(why, why_size,
 			 "the server is configured with %s \"%.500s\", the watch has \"%.500s\": "
-			 "point one of them at the other's file; nothing was changed",
-			 server_file_name(file), path, watched);
+			 "point one of them at the other's file, or say with path_map how the "
+			 "server calls it, or set_paths = yes; nothing was changed",
+			 server_file_name(file), path, watched->theirs);
 	return -EINVAL;
 }
 
-int files_compare(const struct server *server, const struct wanted *wanted,
-		  struct files_use *ret_use, char *why, size_t why_size)
+/* 6.x takes one parameter at a time, and refuses half a pair. */
+static int plan_move(const struct server *server, struct files_use *ret_use, char *why,
+		     size_t why_size)
 {
-	if (!same_file(server, SERVER_CERT, wanted->cert_path))
-		return differs(server, SERVER_CERT, wanted->cert_path, why, why_size);
-	if (!same_file(server, SERVER_KEY, wanted->key_path))
-		return differs(server, SERVER_KEY, wanted->key_path, why, why_size);
-	ret_use->ca = wanted->ca_path && same_file(server, SERVER_CA, wanted->ca_path);
-	ret_use->client_pair = same_file(server, SERVER_CLIENT_CERT, wanted->cert_path) &&
-			       same_file(server, SERVER_CLIENT_KEY, wanted->key_path);
+	if (server_set_form(server) == SET_SINGLE) {
+		snprintf(why, why_size,
+			 "set_paths needs Redis 7.0 or later: %s takes one parameter at a time",
+			 server->version_text);
+		return -EINVAL;
+	}
+	ret_use->moves = true;
+	return 0;
+}
+
+static int compare_pair(const struct server *server, const struct wanted *wanted,
+			const struct view *view, bool may_move, struct files_use *ret_use,
+			char *why, size_t why_size)
+{
+	bool cert = same_file(server, SERVER_CERT, &wanted->cert, view);
+
+	if (cert && same_file(server, SERVER_KEY, &wanted->key, view))
+		return 0;
+	if (may_move && server->files[SERVER_CERT] && server->files[SERVER_KEY])
+		return plan_move(server, ret_use, why, why_size);
+	if (!cert)
+		return differs(server, SERVER_CERT, &wanted->cert, why, why_size);
+	return differs(server, SERVER_KEY, &wanted->key, why, why_size);
+}
+
+int files_compare(const struct server *server, const struct wanted *wanted, const struct view *view,
+		  bool may_move, struct files_use *ret_use, char *why, size_t why_size)
+{
+	struct files_use use = {.moves = false};
+
+	if (compare_pair(server, wanted, view, may_move, &use, why, why_size) < 0)
+		return -EINVAL;
+	use.ca = same_file(server, SERVER_CA, &wanted->ca, view);
+	use.client_pair = same_file(server, SERVER_CLIENT_CERT, &wanted->cert, view) &&
+			  same_file(server, SERVER_CLIENT_KEY, &wanted->key, view);
+	*ret_use = use;
 	return 0;
 }
 
@@ -73,39 +128,80 @@ int files_respell(const char *path, char *buf, size_t size)
 	return n >= 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
 }
 
-static void add(struct files_set *set, const struct server *server, enum server_file file,
-		const char *path)
+static void add(struct files_set *set, const char *name, const char *value)
 {
-	set->argv[set->argc++] = server_file_name(file);
-	set->argv[set->argc++] = path ? path : server->files[file];
+	set->argv[set->argc++] = name;
+	set->argv[set->argc++] = value;
 }
 
-int files_set_command(const struct server *server, const struct files_use *use,
-		      struct files_set *ret_set)
+static void add_file(struct files_set *set, const struct server *server, enum server_file file)
 {
-	enum set_form form = server_set_form(server);
-	struct files_set *set = ret_set;
-	const char *cert = NULL, *key = NULL;
+	add(set, server_file_name(file), server->files[file]);
+}
 
-	*set = (struct files_set){.argc = 2, .argv = {"CONFIG", "SET"}};
-	if (form == SET_RESPELLED) {
-		if (files_respell(server->files[SERVER_CERT], set->spelled[0],
-				  sizeof(set->spelled[0])) < 0 ||
-		    files_respell(server->files[SERVER_KEY], set->spelled[1],
-				  sizeof(set->spelled[1])) < 0)
-			return -ENAMETOOLONG;
-		cert = set->spelled[0];
-		key = set->spelled[1];
+static int add_respelled(struct files_set *set, const struct server *server, enum server_file file,
+			 int i)
+{
+	int r = files_respell(server->files[file], set->spelled[i], sizeof(set->spelled[i]));
+
+	add(set, server_file_name(file), set->spelled[i]);
+	return r;
+}
+
+static int add_pair(struct files_set *set, const struct files_order *o)
+{
+	const struct server *s = o->server;
+	int r = 0;
+
+	if (o->use->moves) {
+		add(set, server_file_name(SERVER_CERT), o->wanted->cert.theirs);
+		add(set, server_file_name(SERVER_KEY), o->wanted->key.theirs);
+	} else if (server_set_form(s) == SET_RESPELLED) {
+		r = add_respelled(set, s, SERVER_CERT, 0);
+		if (r == 0)
+			r = add_respelled(set, s, SERVER_KEY, 1);
+	} else {
+		add_file(set, s, SERVER_CERT);
+		add_file(set, s, SERVER_KEY);
 	}
-	add(set, server, SERVER_CERT, cert);
-	if (form == SET_SINGLE)
+	return r;
+}
+
+static void start(struct files_set *set, const struct files_order *o)
+{
+	*set = (struct files_set){.argc = 2, .argv = {o->config, "SET"}};
+}
+
+int files_set_command(const struct files_order *o, struct files_set *ret_set)
+{
+	struct files_set *set = ret_set;
+	int r;
+
+	start(set, o);
+	if (server_set_form(o->server) == SET_SINGLE) {
+		if (o->passphrase) /* a changed one is enough to have all read again */
+			add(set, "tls-key-file-pass", o->passphrase);
+		else
+			add_file(set, o->server, SERVER_CERT);
 		return 0;
-	add(set, server, SERVER_KEY, key);
-	if (use->ca)
-		add(set, server, SERVER_CA, NULL);
-	if (use->client_pair) {
-		add(set, server, SERVER_CLIENT_CERT, NULL);
-		add(set, server, SERVER_CLIENT_KEY, NULL);
 	}
-	return 0;
+	r = add_pair(set, o);
+	if (o->passphrase)
+		add(set, "tls-key-file-pass", o->passphrase);
+	if (o->use->ca)
+		add_file(set, o->server, SERVER_CA);
+	if (o->use->client_pair) {
+		add_file(set, o->server, SERVER_CLIENT_CERT);
+		add_file(set, o->server, SERVER_CLIENT_KEY);
+		if (o->passphrase)
+			add(set, "tls-client-key-file-pass", o->passphrase);
+	}
+	return r;
+}
+
+void files_undo_command(const struct files_order *o, struct files_set *ret_set)
+{
+	start(ret_set, o);
+	add_file(ret_set, o->server, SERVER_CERT);
+	add_file(ret_set, o->server, SERVER_KEY);
 }

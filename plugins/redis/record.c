@@ -4,13 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 
 /* On disk: version, flags, three digests. */
 struct record_block {
 	uint8_t version;
 	uint8_t has_served;
 	uint8_t has_applied;
+	uint8_t owed;
 	uint8_t served[32];
 	uint8_t key_sha256[32];
 	uint8_t ca_sha256[32];
@@ -38,6 +39,7 @@ void record_load(const struct hc_host *host, hc_ctx *ctx, const char *server, st
 		return;
 	ret->has_served = block.has_served == 1;
 	ret->has_applied = block.has_applied == 1;
+	ret->owed = block.owed;
 	memcpy(ret->served, block.served, 32);
 	memcpy(ret->key_sha256, block.key_sha256, 32);
 	memcpy(ret->ca_sha256, block.ca_sha256, 32);
@@ -50,6 +52,7 @@ int record_save(const struct hc_host *host, hc_ctx *ctx, const char *server,
 		.version = RECORD_VERSION,
 		.has_served = record->has_served,
 		.has_applied = record->has_applied,
+		.owed = record->owed,
 	};
 	char key[32];
 

@@ -16,6 +16,12 @@ struct record {
 	uint8_t key_sha256[32]; /* of the key and CA files that it last loaded: no handshake shows
 				   them */
 	uint8_t ca_sha256[32];
+	uint8_t owed; /* RECORD_OWES_*: what is to follow on what was loaded */
+};
+
+enum {
+	RECORD_OWES_KILL = 1,
+	RECORD_OWES_REWRITE = 2,
 };
 
 /* server is the address as configured. What cannot be read is as if it were not there. */

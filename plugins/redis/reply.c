@@ -69,6 +69,7 @@ int32_t reply_status(enum reply_kind kind)
 	case REPLY_MASTERDOWN:
 	case REPLY_FULL:
 	case REPLY_OTHER:
+	case REPLY_WRONGPASS: /* the file is read again, after a long while */
 		return HC_RETRY;
 	default:
 		return HC_FAILED;
@@ -102,8 +103,8 @@ static const char *advice(enum reply_kind kind)
 	case REPLY_FULL:
 		return "raise the server's maxclients";
 	case REPLY_NO_CONFIG:
-		return "CONFIG is renamed or blocked, as managed services do: restart the server "
-		       "to load the certificate";
+		return "CONFIG is renamed or blocked, as managed services do: set config_command "
+		       "to its new name, or fallback_command to what restarts the server";
 	case REPLY_NO_TLS:
 		return "the server is older than Redis 6.0 or built without TLS";
 	case REPLY_REFUSED:
@@ -114,7 +115,8 @@ static const char *advice(enum reply_kind kind)
 	}
 }
 
-void reply_explain(const redisReply *reply, const char *user, char *buf, size_t size)
+void reply_explain(const redisReply *reply, const char *user, const char *rules, char *buf,
+		   size_t size)
 {
 	enum reply_kind kind = reply_classify(reply);
 	const char *text = advice(kind);
@@ -122,8 +124,7 @@ void reply_explain(const redisReply *reply, const char *user, char *buf, size_t 
 
 	reply_quote(reply->str, (size_t)reply->len, quote, sizeof(quote));
 	if (kind == REPLY_NOPERM)
-		snprintf(buf, size, "%s; on the server: ACL SETUSER %s +config|get +config|set",
-			 quote, user);
+		snprintf(buf, size, "%s; on the server: ACL SETUSER %s %s", quote, user, rules);
 	else
 		snprintf(buf, size, "%s%s%s", quote, text ? "; " : "", text ? text : "");
 }

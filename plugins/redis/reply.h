@@ -39,9 +39,11 @@ enum reply_kind reply_classify_error(const char *text, size_t len);
 int32_t reply_status(enum reply_kind kind);
 
 /*
- * One line: the server's words and what to do. user is the ACL user of the connection.
+ * One line: the server's words and what to do. user is the ACL user of the connection, rules what
+ * it needs: "+config|get +config|set".
  */
-void reply_explain(const redisReply *reply, const char *user, char *buf, size_t size);
+void reply_explain(const redisReply *reply, const char *user, const char *rules, char *buf,
+		   size_t size);
 
 /* Copies a server's words: printable ASCII alone, at most REPLY_QUOTE_MAX bytes. */
 void reply_quote(const char *text, size_t len, char *buf, size_t size);

@@ -1,115 +1,228 @@
 #include "redis/rollout.h"
 
 #include "common/mem.h"
+#include "redis/rollout_text.h"
 
-#include <stdarg.h>
-#include <string.h>
+#include <errno.h>
 
-#define TEXT_SIZE 2048
+/* So many servers are spoken to at once: handshakes side by side compete for one thread. */
+#define LOOKS_MAX 64
+/* Primaries wait for replicas to say what they are until nobody has said anything for so long. */
+#define QUIET_MS 1000
 
-static void run_next(struct rollout *r);
+/* ---- the order ---- */
 
-static void finish(struct rollout *r, int32_t status, const char *text)
+static uint32_t count(const struct rollout *r, enum turn_state state)
 {
-	r->running = false;
-	r->fn(r->data, status, text);
-}
+	uint32_t n = 0;
 
-/* Appends to a text of TEXT_SIZE; what does not fit is cut. */
-static void append(char *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void append(char *text, const char *format, ...)
-{
-	size_t used = strlen(text);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text + used, TEXT_SIZE - used, format, args);
-	va_end(args);
-}
-
-static void append_names(char *text, const char *what, struct target *const *targets, uint32_t n)
-{
-	for (uint32_t i = 0; i < n; i++)
-		append(text, "%s%s", i == 0 ? what : ", ", target_name(targets[i]));
-}
-
-/* Which one failed, which are done, which were left alone. */
-static void fail(struct rollout *r, int32_t status, const char *why)
-{
-	uint32_t failed = r->next - 1;
-	char text[TEXT_SIZE] = "";
-
-	append(text, "%s: %s", target_name(r->targets[failed]), why);
-	append_names(text, "; done: ", r->targets, failed);
-	append_names(text, "; not tried: ", r->targets + r->next, r->n - r->next);
-	finish(r, status, text);
-}
-
-static void succeed(struct rollout *r, const char *last)
-{
-	char text[TEXT_SIZE] = "", served[64];
-
-	if (r->n == 1) {
-		finish(r, HC_OK, last);
-		return;
-	}
-	wanted_chain_format(&r->wanted->chain, served, sizeof(served));
-	append(text, "all %u serve %s", r->n, served);
-	finish(r, HC_OK, text);
-}
-
-static void report(struct rollout *r)
-{
-	cleanup_free char *text = NULL;
-	size_t size = 0;
-	FILE *f = open_memstream(&text, &size);
-
-	if (!f) {
-		finish(r, HC_FAILED, "out of memory");
-		return;
-	}
 	for (uint32_t i = 0; i < r->n; i++)
-		fprintf(f, "%s%s\n%s", i ? "\n" : "", target_name(r->targets[i]),
-			target_report(r->targets[i]));
-	fclose(f);
-	finish(r, r->status, text ? text : "");
+		n += r->turns[i].state == state;
+	return n;
 }
 
-static void on_target(void *data, int32_t status, const char *text)
+static struct turn *first(struct rollout *r, enum turn_state state)
+{
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->turns[i].state == state)
+			return &r->turns[i];
+	return NULL;
+}
+
+/* Whose change comes next: a replica's, then, when all have been heard, anybody's. */
+static struct turn *next_due(struct rollout *r)
+{
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->turns[i].state == TURN_DUE && target_is_replica(r->turns[i].target))
+			return &r->turns[i];
+	return r->all_heard ? first(r, TURN_DUE) : NULL;
+}
+
+/* ---- one turn ---- */
+
+static void pump(struct rollout *r);
+
+static void hear(struct rollout *r);
+
+/* What is refused right before a change would be refused everywhere, as a failed change. */
+static void end_turn(struct turn *turn, int32_t status)
+{
+	struct rollout *r = turn->rollout;
+
+	turn->status = status;
+	if (status == TARGET_DUE)
+		turn->state = TURN_DUE;
+	else
+		turn->state = status == HC_OK || status == HC_SAME ? TURN_DONE : TURN_FAILED;
+	if (turn->state == TURN_FAILED && target_touched(turn->target) && !r->check && !r->stopped)
+		r->stopped = turn;
+}
+
+static void on_turn(void *data, int32_t status, const char *text)
+{
+	struct turn *turn = data;
+	struct rollout *r = turn->rollout;
+	bool changed = turn->state == TURN_CHANGING;
+
+	(void)text;
+	end_turn(turn, status);
+	if (changed) {
+		r->changing = NULL;
+	} else {
+		r->looking--;
+		hear(r);
+	}
+	pump(r);
+}
+
+static void look(struct turn *turn)
+{
+	struct rollout *r = turn->rollout;
+	/* One server alone has nobody to wait for. */
+	enum target_goal goal = r->check ? TARGET_CHECK : r->n == 1 ? TARGET_APPLY : TARGET_LOOK;
+
+	turn->state = TURN_LOOKING;
+	r->looking++;
+	target_run(turn->target, r->wanted, goal, on_turn, turn);
+}
+
+static void change(struct turn *turn)
+{
+	turn->state = TURN_CHANGING;
+	turn->rollout->changing = turn;
+	target_run(turn->target, turn->rollout->wanted, TARGET_APPLY, on_turn, turn);
+}
+
+/* ---- whether all have been heard ---- */
+
+static void on_quiet(void *data)
 {
 	struct rollout *r = data;
 
-	if (status > r->status)
-		r->status = status;
-	if (status != HC_OK && !r->dry)
-		fail(r, status, text);
-	else if (r->next < r->n)
-		run_next(r);
-	else if (r->dry)
-		report(r);
-	else
-		succeed(r, text);
+	r->host->timer_remove(steal(&r->quiet));
+	r->all_heard = true;
+	pump(r);
 }
 
-static void run_next(struct rollout *r)
+/* Somebody has said what it is, or that it does not answer. */
+static void hear(struct rollout *r)
 {
-	struct target *t = r->targets[r->next++];
-
-	target_run(t, r->wanted, r->dry, on_target, r);
+	r->all_heard = r->looking == 0 && count(r, TURN_WAITING) == 0;
+	if (r->all_heard)
+		r->host->timer_remove(steal(&r->quiet));
+	else if (r->quiet)
+		r->host->timer_set(r->quiet, QUIET_MS);
+	else
+		r->quiet = r->host->timer_add(r->ctx, QUIET_MS, on_quiet, r);
 }
 
-void rollout_start(struct rollout *r, const struct wanted *wanted, bool dry, rollout_fn fn,
-		   void *data)
+/* ---- all of them ---- */
+
+static void finish(struct rollout *r)
+{
+	cleanup_free char *text = NULL;
+	int32_t status = HC_FAILED;
+
+	r->running = false;
+	r->host->timer_remove(steal(&r->quiet));
+	text = r->check ? rollout_report(r, &status) : rollout_result(r, &status);
+	r->fn(r->data, status, text ? text : "out of memory");
+}
+
+static bool begin_look(struct rollout *r)
+{
+	struct turn *turn = r->stopped || r->looking >= LOOKS_MAX ? NULL : first(r, TURN_WAITING);
+
+	if (turn)
+		look(turn);
+	return turn;
+}
+
+static bool begin_change(struct rollout *r)
+{
+	struct turn *turn = r->stopped || r->changing ? NULL : next_due(r);
+
+	if (turn)
+		change(turn);
+	return turn;
+}
+
+static bool at_end(const struct rollout *r)
+{
+	if (r->looking > 0 || r->changing)
+		return false;
+	return r->stopped || (count(r, TURN_WAITING) == 0 && count(r, TURN_DUE) == 0);
+}
+
+/* Begins what can be begun. Turns may end inside, and call this again. */
+static void pump(struct rollout *r)
+{
+	if (r->pumping)
+		return;
+	r->pumping = true;
+	while (begin_look(r) || begin_change(r))
+		continue;
+	r->pumping = false;
+	if (r->running && at_end(r))
+		finish(r);
+}
+
+/* ---- what the owner calls ---- */
+
+int rollout_init(struct rollout *r, const struct hc_host *host, hc_ctx *ctx, uint32_t n)
+{
+	*r = (struct rollout){.host = host, .ctx = ctx};
+	r->turns = calloc(n ? n : 1, sizeof(*r->turns));
+	return r->turns ? 0 : -ENOMEM;
+}
+
+int rollout_add(struct rollout *r, struct target *target)
+{
+	if (!target)
+		return -ENOMEM;
+	r->turns[r->n++] = (struct turn){.rollout = r, .target = target};
+	return 0;
+}
+
+void rollout_finish(struct rollout *r)
+{
+	if (!r->turns)
+		return;
+	rollout_cancel(r);
+	for (uint32_t i = 0; i < r->n; i++)
+		target_destroy(r->turns[i].target);
+	free(steal(&r->turns));
+}
+
+static void start(struct rollout *r, const struct wanted *wanted, rollout_fn fn, void *data)
 {
 	r->running = true;
-	r->next = 0;
-	r->dry = dry;
-	r->status = HC_OK;
+	r->looking = 0;
+	r->changing = r->stopped = NULL;
+	r->all_heard = false;
 	r->wanted = wanted;
 	r->fn = fn;
 	r->data = data;
-	run_next(r);
+	pump(r);
+}
+
+void rollout_start(struct rollout *r, const struct wanted *wanted, bool again, rollout_fn fn,
+		   void *data)
+{
+	again = again && !r->check; /* a check says nothing of what was done */
+	r->check = false;
+	for (uint32_t i = 0; i < r->n; i++)
+		if (!again || r->turns[i].state != TURN_DONE)
+			r->turns[i].state = TURN_WAITING;
+	start(r, wanted, fn, data);
+}
+
+void rollout_check(struct rollout *r, const struct wanted *wanted, rollout_fn fn, void *data)
+{
+	r->check = true;
+	for (uint32_t i = 0; i < r->n; i++)
+		r->turns[i].state = TURN_WAITING;
+	start(r, wanted, fn, data);
 }
 
 void rollout_cancel(struct rollout *r)
@@ -117,5 +230,15 @@ void rollout_cancel(struct rollout *r)
 	if (!r->running)
 		return;
 	r->running = false;
-	target_cancel(r->targets[r->next - 1]);
+	r->host->timer_remove(steal(&r->quiet));
+	for (uint32_t i = 0; i < r->n; i++)
+		target_cancel(r->turns[i].target);
+}
+
+bool rollout_wants_patience(const struct rollout *r)
+{
+	for (uint32_t i = 0; i < r->n; i++)
+		if (r->turns[i].state == TURN_FAILED && !target_wants_patience(r->turns[i].target))
+			return false;
+	return true;
 }

@@ -30,6 +30,8 @@ void server_forget_config(struct server *server)
 		server->files[i] = NULL;
 	}
 	server->tls_port = -1;
+	server->tls_cluster = false;
+	server->cluster_port = 0;
 }
 
 void server_finish(struct server *server)
@@ -118,6 +120,10 @@ static int take_config_pair(struct server *server, const char *key, const char *
 		server_pick_host(value, server->probe_host, sizeof(server->probe_host));
 	else if (strcmp(key, "tls-port") == 0)
 		server->tls_port = parse_port(value);
+	else if (strcmp(key, "cluster-port") == 0)
+		server->cluster_port = parse_port(value);
+	else if (strcmp(key, "tls-cluster") == 0)
+		server->tls_cluster = strcmp(value, "yes") == 0;
 	return 0;
 }
 
@@ -141,6 +147,26 @@ enum set_form server_set_form(const struct server *server)
 	if (server->version == SERVER_VERSION(7, 0, 0))
 		return SET_RESPELLED;
 	return SET_MULTI;
+}
+
+bool server_checks_dates(const struct server *server)
+{
+	return strcmp(server->product, "valkey") == 0 && server->version >= SERVER_VERSION(9, 1, 0);
+}
+
+/* cluster-port (7.0), else the port and CLUSTER_PORT_INCR (src/cluster.h). */
+uint16_t server_bus_port(const struct server *server)
+{
+	int port = server->cluster_port > 0 ? server->cluster_port : server->tls_port + 10000;
+
+	if (strcmp(server->mode, "cluster") != 0 || !server->tls_cluster || server->tls_port <= 0)
+		return 0;
+	return port <= UINT16_MAX ? (uint16_t)port : 0;
+}
+
+bool server_is_replica(const struct server *server)
+{
+	return strcmp(server->role, "replica") == 0 || strcmp(server->role, "slave") == 0;
 }
 
 static bool is_word(const char *word, size_t len, const char *text)

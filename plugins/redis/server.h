@@ -31,6 +31,8 @@ struct server {
 	char *dir;	     /* its working directory, where relative names start; may be NULL */
 	char probe_host[64]; /* where this host reaches it, from `bind` */
 	int tls_port;	     /* 0: none; -1: not known */
+	bool tls_cluster;    /* the cluster bus speaks TLS */
+	int cluster_port;    /* 0: not set */
 };
 
 /* How CONFIG SET makes a version read its files again. */
@@ -57,6 +59,14 @@ void server_forget_config(struct server *server);
 int server_take_config(struct server *server, const redisReply *reply);
 
 enum set_form server_set_form(const struct server *server);
+
+/* Whether CONFIG SET fails where a certificate is out of date: Valkey 9.1 and later. */
+bool server_checks_dates(const struct server *server);
+
+/* The port of the cluster bus, where it speaks TLS and is known; else 0. */
+uint16_t server_bus_port(const struct server *server);
+
+bool server_is_replica(const struct server *server);
 
 /*
  * The address of a `bind` list (redis.conf) that this host reaches: the loopback where it is

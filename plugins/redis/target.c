@@ -13,26 +13,25 @@
 
 /* ---- the connection ---- */
 
-static void drop_connection(struct target *t)
+void target_disconnect(struct target *t)
 {
 	probe_destroy(steal(&t->probe));
 	control_destroy(steal(&t->control));
 	server_finish(&t->server);
 	t->known = false;
+	t->peer.pid = 0;
 	t->proven.n = 0;
 }
 
 static void note_peer(struct target *t, const struct tls_session *tls)
 {
-	struct ucred cred;
-
 	if (tls)
 		target_note(t, "connected    %s%s%s", SSL_get_version(tls->ssl),
 			    t->tls.verify ? ", chain and name verified" : ", NOT VERIFIED",
 			    tls->pinned ? ", expired: accepted as the one last seen" : "");
-	else if (stream_peer_cred(control_stream(t->control), &cred) == 0 && cred.pid > 0)
-		target_note(t, "connected    to process %d of user %u", (int)cred.pid,
-			    (unsigned)cred.uid);
+	else if (t->peer.pid > 0)
+		target_note(t, "connected    to process %d of user %u", (int)t->peer.pid,
+			    (unsigned)t->peer.uid);
 	else
 		target_note(t, "connected    in plain text");
 }
@@ -45,6 +44,8 @@ static void on_ready(void *data)
 	assert(t->magic == TARGET_MAGIC);
 	if (tls)
 		tls_chain_take(tls->ssl, &t->served);
+	else if (stream_peer_cred(control_stream(t->control), &t->peer) < 0)
+		t->peer.pid = 0;
 	note_peer(t, tls);
 	target_ask(t);
 }
@@ -65,7 +66,7 @@ static void on_end(void *data, enum stream_end end, const char *error)
 	if (t->fn)
 		target_finish_end(t, end, error);
 	else
-		drop_connection(t); /* an idle one: the next run connects again */
+		target_disconnect(t); /* an idle one: the next run connects again */
 }
 
 static const struct control_ops control_ops = {on_ready, on_replies, on_end};
@@ -117,7 +118,7 @@ void target_note(struct target *t, const char *format, ...)
 	size_t used;
 	va_list args;
 
-	if (!t->dry || !t->report)
+	if (t->goal != TARGET_CHECK || !t->report)
 		return;
 	used = strlen(t->report);
 	if (used > 0 && used + 1 < TARGET_REPORT_SIZE)
@@ -125,6 +126,11 @@ void target_note(struct target *t, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(t->report + used, TARGET_REPORT_SIZE - used, format, args);
 	va_end(args);
+}
+
+static bool is_failure(int32_t status)
+{
+	return status == HC_RETRY || status == HC_FAILED;
 }
 
 void target_finish(struct target *t, int32_t status, const char *format, ...)
@@ -139,18 +145,20 @@ void target_finish(struct target *t, int32_t status, const char *format, ...)
 	t->last_status = status;
 	t->last_at = t->config->host->now_wall();
 	t->fn = NULL;
-	if (status != HC_OK)
-		drop_connection(t);
+	if (is_failure(status) && !t->keep)
+		target_disconnect(t);
 	fn(t->data, status, t->last_text);
 }
 
 void target_finish_reply(struct target *t, const char *what, const redisReply *reply)
 {
 	const char *user = t->config->username ? t->config->username : "default";
+	enum reply_kind kind = reply_classify(reply);
 	char text[480];
 
-	reply_explain(reply, user, text, sizeof(text));
-	target_finish(t, reply_status(reply_classify(reply)), "%s: %s", what, text);
+	reply_explain(reply, user, t->config->acl_rules, text, sizeof(text));
+	t->patience = kind == REPLY_WRONGPASS;
+	target_finish(t, reply_status(kind), "%s: %s", what, text);
 }
 
 /* Whether trying again may help without anybody's doing. */
@@ -179,10 +187,22 @@ static const char *advice_of_end(const struct target *t, enum stream_end end)
 	return "";
 }
 
+static void reset(struct target *t)
+{
+	t->use = (struct files_use){.ca = false};
+	t->due = DUE_NOTHING;
+	t->touched = t->keep = t->passphrase = t->patience = false;
+	if (t->goal == TARGET_CHECK && !t->report)
+		t->report = malloc(TARGET_REPORT_SIZE);
+	if (t->report)
+		t->report[0] = '\0';
+}
+
 void target_finish_end(struct target *t, enum stream_end end, const char *error)
 {
 	if (t->reused) {
-		drop_connection(t);
+		target_disconnect(t);
+		reset(t);
 		start_connection(t);
 		return;
 	}
@@ -213,24 +233,18 @@ void target_destroy(struct target *t)
 		return;
 	assert(t->magic == TARGET_MAGIC);
 	target_save(t);
-	drop_connection(t);
+	target_drop_fallback(t);
+	target_disconnect(t);
+	t->config->host->alarm_remove(t->expiry);
 	free(t->report);
 	t->magic = 0;
 	free(t);
 }
 
-void target_run(struct target *t, const struct wanted *wanted, bool dry, target_fn fn, void *data)
+/* From the beginning, on the connection at hand where there is one. */
+static void begin(struct target *t)
 {
-	assert(t->magic == TARGET_MAGIC && !t->fn && (wanted || dry));
-	t->fn = fn;
-	t->data = data;
-	t->wanted = wanted;
-	t->dry = dry;
-	t->use = (struct files_use){.ca = false};
-	if (dry && !t->report)
-		t->report = malloc(TARGET_REPORT_SIZE);
-	if (t->report)
-		t->report[0] = '\0';
+	reset(t);
 	if (!t->control) {
 		start_connection(t);
 		return;
@@ -240,12 +254,44 @@ void target_run(struct target *t, const struct wanted *wanted, bool dry, target_
 	target_ask(t);
 }
 
+/* From where a look has ended. False: nothing is due there any more. */
+static bool go_on(struct target *t, const struct wanted *wanted)
+{
+	enum target_due due = t->due;
+
+	if (t->goal != TARGET_APPLY || t->wanted != wanted)
+		return false;
+	if (due == DUE_NOTHING || (due == DUE_SET && !t->control))
+		return false;
+	t->due = DUE_NOTHING;
+	t->reused = due == DUE_SET;
+	if (due == DUE_SET)
+		target_set(t);
+	else
+		target_run_fallback(t);
+	return true;
+}
+
+void target_run(struct target *t, const struct wanted *wanted, enum target_goal goal, target_fn fn,
+		void *data)
+{
+	assert(t->magic == TARGET_MAGIC && !t->fn && (wanted || goal == TARGET_CHECK));
+	t->fn = fn;
+	t->data = data;
+	t->goal = goal;
+	if (go_on(t, wanted))
+		return;
+	t->wanted = wanted;
+	begin(t);
+}
+
 void target_cancel(struct target *t)
 {
 	if (!t->fn)
 		return;
 	t->fn = NULL;
-	drop_connection(t);
+	target_drop_fallback(t);
+	target_disconnect(t);
 }
 
 void target_tear_down(struct target *t)
@@ -277,9 +323,24 @@ const char *target_name(const struct target *t)
 	return t->name;
 }
 
-const struct tls_chain *target_served(const struct target *t)
+bool target_is_replica(const struct target *t)
 {
-	return &t->served;
+	return server_is_replica(&t->server);
+}
+
+bool target_touched(const struct target *t)
+{
+	return t->touched;
+}
+
+bool target_wants_patience(const struct target *t)
+{
+	return t->patience;
+}
+
+const char *target_last_text(const struct target *t)
+{
+	return t->last_text;
 }
 
 const char *target_report(const struct target *t)
@@ -289,12 +350,15 @@ const char *target_report(const struct target *t)
 
 void target_show(const struct target *t)
 {
-	char server[80], served[64], when[32] = "never";
+	char server[80], served[64], peer[64] = "", when[32] = "never";
 
 	server_describe(&t->server, server, sizeof(server));
 	wanted_chain_format(&t->served, served, sizeof(served));
 	if (t->last_at)
 		tls_time_format(t->last_at, when, sizeof(when));
-	t->config->host->status_add(t->config->ctx, t->name, "%s; served %s; last run %s: %s",
-				    server, served, when, t->last_text);
+	if (t->peer.pid > 0)
+		snprintf(peer, sizeof(peer), ", process %d of user %u", (int)t->peer.pid,
+			 (unsigned)t->peer.uid);
+	t->config->host->status_add(t->config->ctx, t->name, "%s%s; served %s; last run %s: %s",
+				    server, peer, served, when, t->last_text);
 }

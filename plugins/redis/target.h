@@ -1,7 +1,7 @@
 /*
  * redis/target - one server: brought to serve what is wanted, proven by a handshake
  *
- * The connection to it is kept between jobs, idle and without a timer.
+ * The connection to it is kept between runs, idle and without a timer.
  */
 #ifndef HC_REDIS_TARGET_H
 #define HC_REDIS_TARGET_H
@@ -13,7 +13,18 @@
 
 struct target;
 
-/* status is HC_OK, HC_RETRY or HC_FAILED; text is one line without the address. */
+/* How far a run goes. */
+enum target_goal {
+	TARGET_CHECK, /* up to the change, with a report for a person */
+	TARGET_LOOK,  /* up to the change: ends with TARGET_DUE where there is one to be made */
+	TARGET_APPLY, /* to the end; after a look that found a change due, from there on */
+};
+
+/* The end of a look, beside the statuses of a job. */
+#define TARGET_DUE 2
+
+/* status is HC_OK, HC_SAME, HC_RETRY, HC_FAILED or TARGET_DUE; text is one line without the
+ * address. */
 typedef void (*target_fn)(void *data, int32_t status, const char *text);
 
 /* config must outlive the target. name is the address as configured. NULL: out of memory. */
@@ -22,12 +33,11 @@ struct target *target_create(const struct redis_config *config, const char *name
 void target_destroy(struct target *target); /* takes NULL */
 
 /*
- * Brings the server in line; with dry, only says what would be done. wanted must live until fn is
- * called, which may be from inside. wanted is NULL where no snapshot was seen yet: then it has to
- * be dry.
+ * Begins a run; fn is called once, maybe from inside. wanted must live until then. It is NULL where
+ * no snapshot was seen yet: then the goal has to be a check.
  */
-void target_run(struct target *target, const struct wanted *wanted, bool dry, target_fn fn,
-		void *data);
+void target_run(struct target *target, const struct wanted *wanted, enum target_goal goal,
+		target_fn fn, void *data);
 /* fn is not called any more. */
 void target_cancel(struct target *target);
 
@@ -38,9 +48,15 @@ void target_save(struct target *target);
 bool target_unsaved(const struct target *target);
 
 const char *target_name(const struct target *target);
-/* What the server serves, as last seen; n is 0 where nothing was. */
-const struct tls_chain *target_served(const struct target *target);
-/* Lines of the last run, for a person. */
+/* Whether the server has said in the run under way, or in the last one, that it is a replica. */
+bool target_is_replica(const struct target *target);
+/* Whether the last run ended in the change, or in what is checked right before it. */
+bool target_touched(const struct target *target);
+/* Whether the last run failed for what only people change, and soon would be too often. */
+bool target_wants_patience(const struct target *target);
+/* What the last run said, without the address. */
+const char *target_last_text(const struct target *target);
+/* Lines of the last check, for a person. */
 const char *target_report(const struct target *target);
 /* Adds the target's line to `hotcertctl status`. */
 void target_show(const struct target *target);

@@ -9,32 +9,32 @@
 
 /* ---- ask: who are you, which files do you use? ---- */
 
-/* The words of a question; the password's buffer is the caller's. */
+/* What CONFIG GET is asked for. Not tls-*: that answers with the key's passphrase in clear text
+ * (6.2 and later). */
+static const char *const parameters[] = {
+	[ASK_DIR] = "dir",
+	[ASK_BIND] = "bind",
+	[ASK_FILES] = "tls-*-file",
+	[ASK_PORT] = "tls-port",
+	[ASK_TLS_CLUSTER] = "tls-cluster",
+	[ASK_CLUSTER_PORT] = "cluster-port",
+};
+
+/* The words of a question; those of CONFIG GET are put into words, the password's are the
+ * caller's. */
 static struct control_command command_of(const struct target *t, enum question q,
-					 const char *auth[3])
+					 const char *words[3], const char *auth[3])
 {
 	static const char *const hello[] = {"HELLO", "2", "SETNAME", "hotcert"};
-	static const char *const dir[] = {"CONFIG", "GET", "dir"};
-	static const char *const bind[] = {"CONFIG", "GET", "bind"};
-	static const char *const port[] = {"CONFIG", "GET", "tls-port"};
-	/* Not tls-*: that answers with the key's passphrase in clear text (6.2 and later). */
-	static const char *const files[] = {"CONFIG", "GET", "tls-*-file"};
 
-	switch (q) {
-	case ASK_AUTH:
+	if (q == ASK_AUTH)
 		return (struct control_command){t->config->username ? 3 : 2, auth};
-	case ASK_HELLO:
+	if (q == ASK_HELLO)
 		return (struct control_command){4, hello};
-	case ASK_DIR:
-		return (struct control_command){3, dir};
-	case ASK_BIND:
-		return (struct control_command){3, bind};
-	case ASK_PORT:
-		return (struct control_command){3, port};
-	case ASK_FILES:
-		break;
-	}
-	return (struct control_command){3, files};
+	words[0] = t->config->config_command;
+	words[1] = "GET";
+	words[2] = parameters[q];
+	return (struct control_command){3, words};
 }
 
 static void choose_questions(struct target *t)
@@ -49,14 +49,20 @@ static void choose_questions(struct target *t)
 	}
 	t->asked[t->n_asked++] = ASK_FILES;
 	t->asked[t->n_asked++] = ASK_PORT;
+	if (!t->config->bus)
+		return;
+	t->asked[t->n_asked++] = ASK_TLS_CLUSTER;
+	t->asked[t->n_asked++] = ASK_CLUSTER_PORT;
 }
 
 static int send_questions(struct target *t, const char *auth[3])
 {
 	struct control_command commands[CONTROL_BATCH_MAX];
+	const char *words[CONTROL_BATCH_MAX][3];
 
 	for (size_t i = 0; i < t->n_asked; i++)
-		commands[i] = command_of(t, t->asked[i], auth);
+		commands[i] = command_of(t, t->asked[i], words[i], auth);
+	t->batch = BATCH_ASK;
 	return control_send(t->control, commands, t->n_asked, t->config->reply_timeout);
 }
 
@@ -97,9 +103,10 @@ static bool needed(enum question q, enum reply_kind kind)
 static void finish_refused(struct target *t, enum question q, const redisReply *reply)
 {
 	if (strcmp(t->server.mode, "sentinel") == 0)
-		target_finish(t, HC_FAILED,
-			      "this is a Sentinel, which cannot load a certificate while it runs: "
-			      "restart it");
+		target_fall_back(t, "this is a Sentinel, which cannot load a certificate while it "
+				    "runs: restart it, or set fallback_command");
+	else if (reply_classify(reply) == REPLY_NO_CONFIG && t->config->fallback)
+		target_fall_back(t, "CONFIG is renamed or blocked");
 	else
 		target_finish_reply(t, q == ASK_AUTH ? "AUTH" : "CONFIG GET", reply);
 }
@@ -131,14 +138,10 @@ static bool take_answer(struct target *t, enum question q, const redisReply *rep
 	return true;
 }
 
-void target_take_replies(struct target *t, redisReply *const *replies, size_t n)
+static void take_answers(struct target *t, redisReply *const *replies, size_t n)
 {
 	bool fresh = !t->known;
 
-	if (t->n_asked == 0) {
-		target_take_set_reply(t, replies[0]);
-		return;
-	}
 	for (size_t i = 0; i < n; i++)
 		if (!take_answer(t, t->asked[i], replies[i]))
 			return;
@@ -148,4 +151,22 @@ void target_take_replies(struct target *t, redisReply *const *replies, size_t n)
 	}
 	t->known = true;
 	target_judge(t, fresh);
+}
+
+void target_take_replies(struct target *t, redisReply *const *replies, size_t n)
+{
+	switch (t->batch) {
+	case BATCH_ASK:
+		take_answers(t, replies, n);
+		break;
+	case BATCH_SET:
+		target_take_set_reply(t, replies[0]);
+		break;
+	case BATCH_UNDO:
+		target_take_undo_reply(t, replies[0]);
+		break;
+	case BATCH_SETTLE:
+		target_take_settled(t, replies, n);
+		break;
+	}
 }

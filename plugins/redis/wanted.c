@@ -18,27 +18,41 @@ const struct hc_file *wanted_file(const struct hc_snapshot *snapshot, const char
 	return NULL;
 }
 
-static void copy_chain(const struct hc_file *cert, struct tls_chain *ret)
+static void take_dates(const struct hc_cert *cert, struct wanted_dates *dates, bool first)
 {
-	for (uint32_t i = 0; i < cert->n_certs && i < TLS_CHAIN_MAX; i++)
-		memcpy(ret->sha256[ret->n++], hc_file_cert(cert, i)->sha256, 32);
-	ret->not_after = hc_file_cert(cert, 0)->not_after;
+	if (first || cert->not_before > dates->not_before)
+		dates->not_before = cert->not_before;
+	if (!first && cert->not_after >= dates->not_after)
+		return;
+	dates->not_after = cert->not_after;
+	snprintf(dates->subject, sizeof(dates->subject), "%s", cert->subject);
 }
 
-static int copy_files(struct wanted *w, const struct hc_file *cert, const struct hc_file *key,
-		      const struct hc_file *ca)
+static void copy_dates(const struct hc_file *file, struct wanted_dates *ret)
 {
-	w->cert_path = strdup(cert->path);
-	w->key_path = strdup(key->path);
-	w->ca_path = ca ? strdup(ca->path) : NULL;
-	if (!w->cert_path || !w->key_path || (ca && !w->ca_path))
-		return -ENOMEM;
-	memcpy(w->key_sha256, key->sha256, 32);
-	if (ca)
-		memcpy(w->ca_sha256, ca->sha256, 32);
-	w->key_mode = key->mode;
-	w->key_uid = key->uid;
-	copy_chain(cert, &w->chain);
+	for (uint32_t i = 0; i < file->n_certs; i++)
+		take_dates(hc_file_cert(file, i), ret, i == 0);
+}
+
+static void copy_chain(const struct hc_file *cert, struct wanted *w)
+{
+	for (uint32_t i = 0; i < cert->n_certs && i < TLS_CHAIN_MAX; i++)
+		memcpy(w->chain.sha256[w->chain.n++], hc_file_cert(cert, i)->sha256, 32);
+	w->chain.not_before = hc_file_cert(cert, 0)->not_before;
+	w->chain.not_after = hc_file_cert(cert, 0)->not_after;
+	copy_dates(cert, &w->chain_dates);
+}
+
+static int copy_path(const struct hc_file *file, const struct path_map *map,
+		     struct wanted_path *ret)
+{
+	ret->ours = strdup(file->path);
+	ret->theirs = path_map_apply(map, file->path);
+	return ret->ours && ret->theirs ? 0 : -ENOMEM;
+}
+
+static int copy_pem(struct wanted *w, const struct hc_file *cert)
+{
 	w->pem = malloc(cert->data_len + 1);
 	if (!w->pem)
 		return -ENOMEM;
@@ -47,8 +61,25 @@ static int copy_files(struct wanted *w, const struct hc_file *cert, const struct
 	return 0;
 }
 
-int wanted_create(const struct hc_snapshot *snapshot, struct wanted **ret_wanted,
-		  const char **ret_why)
+static int copy_files(struct wanted *w, const struct hc_file *cert, const struct hc_file *key,
+		      const struct hc_file *ca, const struct path_map *map)
+{
+	if (copy_path(cert, map, &w->cert) < 0 || copy_path(key, map, &w->key) < 0 ||
+	    (ca && copy_path(ca, map, &w->ca) < 0))
+		return -ENOMEM;
+	memcpy(w->key_sha256, key->sha256, 32);
+	w->key_mode = key->mode;
+	w->key_uid = key->uid;
+	copy_chain(cert, w);
+	if (ca) {
+		memcpy(w->ca_sha256, ca->sha256, 32);
+		copy_dates(ca, &w->ca_dates);
+	}
+	return copy_pem(w, cert);
+}
+
+int wanted_create(const struct hc_snapshot *snapshot, const struct path_map *map,
+		  struct wanted **ret_wanted, const char **ret_why)
 {
 	const struct hc_file *cert = wanted_file(snapshot, "cert");
 	const struct hc_file *key = wanted_file(snapshot, "key");
@@ -61,7 +92,7 @@ int wanted_create(const struct hc_snapshot *snapshot, struct wanted **ret_wanted
 	w = calloc(1, sizeof(*w));
 	if (!w)
 		return -ENOMEM;
-	r = copy_files(w, cert, key, wanted_file(snapshot, "ca"));
+	r = copy_files(w, cert, key, wanted_file(snapshot, "ca"), map);
 	if (r < 0) {
 		wanted_destroy(w);
 		return r;
@@ -70,15 +101,29 @@ int wanted_create(const struct hc_snapshot *snapshot, struct wanted **ret_wanted
 	return 0;
 }
 
+static void finish_path(struct wanted_path *path)
+{
+	free(path->ours);
+	free(path->theirs);
+}
+
 void wanted_destroy(struct wanted *w)
 {
 	if (!w)
 		return;
-	free(w->cert_path);
-	free(w->key_path);
-	free(w->ca_path);
+	finish_path(&w->cert);
+	finish_path(&w->key);
+	finish_path(&w->ca);
 	free(w->pem);
 	free(w);
+}
+
+bool wanted_equal(const struct wanted *a, const struct wanted *b)
+{
+	return a->pem_len == b->pem_len && memcmp(a->pem, b->pem, a->pem_len) == 0 &&
+	       memcmp(a->key_sha256, b->key_sha256, 32) == 0 &&
+	       memcmp(a->ca_sha256, b->ca_sha256, 32) == 0 && a->key_mode == b->key_mode &&
+	       a->key_uid == b->key_uid;
 }
 
 int wanted_check(const struct wanted *w, SSL_CTX *context, const char *name, char *why,

@@ -5,15 +5,26 @@
 #define HC_REDIS_WANTED_H
 
 #include "common/tls.h"
+#include "redis/path_map.h"
 
 #include <hotcert/plugin.h>
 #include <stdbool.h>
 
+/* A watched file, and what the server calls it: the same, but for path_map. */
+struct wanted_path {
+	char *ours, *theirs; /* absolute; NULL: the watch has no such file */
+};
+
+/* When all certificates of a file are valid, and whose end comes first. */
+struct wanted_dates {
+	int64_t not_before, not_after; /* milliseconds since 1970 */
+	char subject[128];
+};
+
 struct wanted {
-	char *cert_path; /* absolute, as configured in the watch */
-	char *key_path;
-	char *ca_path;		/* NULL: the watch has none */
+	struct wanted_path cert, key, ca;
 	struct tls_chain chain; /* of the certificate file */
+	struct wanted_dates chain_dates, ca_dates;
 	uint8_t key_sha256[32]; /* of the files' bytes */
 	uint8_t ca_sha256[32];	/* zero: none */
 	uint32_t key_mode, key_uid;
@@ -28,9 +39,12 @@ const struct hc_file *wanted_file(const struct hc_snapshot *snapshot, const char
  * Copies what counts. Returns 0, -ENOMEM, or -EINVAL with *ret_why a constant text where the
  * snapshot has no pair.
  */
-int wanted_create(const struct hc_snapshot *snapshot, struct wanted **ret_wanted,
-		  const char **ret_why);
+int wanted_create(const struct hc_snapshot *snapshot, const struct path_map *map,
+		  struct wanted **ret_wanted, const char **ret_why);
 void wanted_destroy(struct wanted *wanted); /* takes NULL */
+
+/* Whether both ask the same of a server. */
+bool wanted_equal(const struct wanted *a, const struct wanted *b);
 
 /*
  * Whether a client with this context would accept a server that serves the file under that name: 0,

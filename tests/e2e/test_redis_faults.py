@@ -109,7 +109,8 @@ def test_no_password_then_a_wrong_one(hotcertd, make_redis, ca, tls, tmp_path, k
     configure(hotcertd, tls, address, line)
     assert hotcertd.reload()[0] == 0
     state, message = failed(hotcertd)
-    assert state == "failed" and "WRONGPASS" in message and "password_file" in message
+    assert state == "retry" and "WRONGPASS" in message and "password_file" in message
+    assert "try 1, the next in 300.0 s" in hotcertd.log_text()  # no hammering
     secret(tmp_path / "secret", "right-one\n")
     mended(hotcertd)
     assert "right-one" not in hotcertd.log_text() and "wrong-one" not in hotcertd.log_text()
@@ -309,13 +310,22 @@ def test_the_server_may_not_read_the_key(hotcertd, ca):
         server = RedisServer(folder / "redis", tls, tls / "ca.crt", binary=binary).start()
         try:
             configure(hotcertd, tls, f"address = unix:{server.unix}").start()
+            before = sets(server)
             ca.issue().write(tls)
             state, message = failed(hotcertd)
-            assert state == "failed" and "its user cannot read the key" in message
-            assert message.endswith(f"({tls}/redis.key has mode 0600 and owner 0, the server runs as user 65534)")
-            assert server.served() == pair.fingerprint
+            assert state == "failed" and "nothing was changed: its user cannot read tls-key-file" in message
+            assert message.endswith(f"{tls}/redis.key has mode 0600, owner 0 and group 0, the server runs as user 65534")
+            assert server.served() == pair.fingerprint and sets(server) == before
             os.chown(tls / "redis.key", 65534, -1)
             hotcertd.wait_instance("redis:r", "ok")
+            tls.chmod(0o700)
+            ca.issue().write(tls)
+            os.chown(tls / "redis.key", 65534, -1)
+            state, message = failed(hotcertd)
+            assert state == "failed" and f"{tls} has mode 0700" in message
+            tls.chmod(0o755)
+            mended(hotcertd)
+            assert sets(server) == before + 2
         finally:
             server.finish()
 

@@ -4,8 +4,8 @@
  *comes.
  *
  *	clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Icore/include -Iplugins
- *		tests/fuzz/fuzz_redis_reply.c plugins/redis/{files,reader,reply,server}.c -lhiredis
- *		-o fuzz_redis_reply
+ *		tests/fuzz/fuzz_redis_reply.c
+ *plugins/redis/{files,path_map,reader,reply,server,view}.c -lhiredis -o fuzz_redis_reply
  *	./fuzz_redis_reply NEW-CORPUS tests/fuzz/corpus/redis_reply
  */
 #include "redis/files.h"
@@ -18,17 +18,26 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+#define PATH(path)                                                                                 \
+	{                                                                                          \
+		(char[]){path}, (char[])                                                           \
+		{                                                                                  \
+			path                                                                       \
+		}                                                                                  \
+	}
+
 static const struct wanted watched = {
-	.cert_path = (char[]){"/tls/redis.crt"},
-	.key_path = (char[]){"/tls/redis.key"},
-	.ca_path = (char[]){"/tls/ca.crt"},
+	.cert = PATH("/tls/redis.crt"),
+	.key = PATH("/tls/redis.key"),
+	.ca = PATH("/tls/ca.crt"),
 };
+static const struct view ours = {.root = -1};
 
 static void take_error(const redisReply *reply)
 {
 	char text[480];
 
-	reply_explain(reply, "default", text, sizeof(text));
+	reply_explain(reply, "default", "+config|get", text, sizeof(text));
 	assert(strlen(text) < sizeof(text));
 	for (const char *p = text; *p; p++)
 		assert(*p >= ' ' && *p <= '~');
@@ -43,21 +52,29 @@ static void take(struct server *server, const redisReply *reply)
 	assert(server_take_config(server, reply) == 0);
 }
 
-static void judge(const struct server *server)
+static void check_command(const struct files_set *set)
+{
+	assert(set->argc >= 4 && set->argc <= FILES_SET_WORDS && set->argc % 2 == 0);
+	for (int i = 0; i < set->argc; i++)
+		assert(set->argv[i] && set->argv[i][0]);
+}
+
+/* may_move and passphrase: as options would have it. */
+static void judge(const struct server *server, bool may_move, const char *passphrase)
 {
 	struct files_use use = {.ca = false};
+	struct files_order order = {"CONFIG", server, &watched, &use, passphrase};
 	struct files_set set;
 	char text[1400];
 
 	server_describe(server, text, sizeof(text));
 	assert(text[0]);
-	if (files_compare(server, &watched, &use, text, sizeof(text)) < 0)
+	(void)server_bus_port(server);
+	(void)server_is_replica(server);
+	if (files_compare(server, &watched, &ours, may_move, &use, text, sizeof(text)) < 0)
 		return;
-	if (files_set_command(server, &use, &set) < 0)
-		return;
-	assert(set.argc >= 4 && set.argc <= FILES_SET_WORDS && set.argc % 2 == 0);
-	for (int i = 0; i < set.argc; i++)
-		assert(set.argv[i] && set.argv[i][0]);
+	if (files_set_command(&order, &set) == 0)
+		check_command(&set);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -81,7 +98,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			freeReplyObject(reply);
 		}
 	}
-	judge(&server);
+	judge(&server, false, NULL);
+	judge(&server, true, "passphrase");
 	reader_finish(&reader);
 	server_finish(&server);
 	return 0;

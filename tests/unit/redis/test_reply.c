@@ -26,7 +26,7 @@ static void codes_decide(void **state)
 	      "HELLO AUTH <user> <pass> option can be used",
 	      REPLY_NOAUTH, HC_FAILED);
 	means("WRONGPASS invalid username-password pair or user is disabled.", REPLY_WRONGPASS,
-	      HC_FAILED);
+	      HC_RETRY);
 	means("NOPERM this user has no permissions to run the 'config' command or its subcommand",
 	      REPLY_NOPERM, HC_FAILED);
 	means("NOPERM User certreload has no permissions to run the 'config|set' command",
@@ -85,7 +85,7 @@ static const char *explained(const char *text, const char *user)
 	redisReply reply = {
 		.type = REDIS_REPLY_ERROR, .str = (char *)(uintptr_t)text, .len = strlen(text)};
 
-	reply_explain(&reply, user, out, sizeof(out));
+	reply_explain(&reply, user, "+config|get +config|set", out, sizeof(out));
 	return out;
 }
 

@@ -112,10 +112,18 @@ static void bind_says_where_to_look(void **state)
 	picks("  ", "127.0.0.1");
 }
 
+#define PATH(path)                                                                                 \
+	{                                                                                          \
+		(char[]){path}, (char[])                                                           \
+		{                                                                                  \
+			path                                                                       \
+		}                                                                                  \
+	}
+
 static const struct wanted watched = {
-	.cert_path = (char[]){"/tls/redis.crt"},
-	.key_path = (char[]){"/tls/redis.key"},
-	.ca_path = (char[]){"/tls/ca.crt"},
+	.cert = PATH("/tls/redis.crt"),
+	.key = PATH("/tls/redis.key"),
+	.ca = PATH("/tls/ca.crt"),
 };
 
 #define FILES(cert, key, ca)                                                                       \
@@ -127,24 +135,39 @@ static const struct wanted watched = {
 #define CA "$11\r\n/tls/ca.crt\r\n"
 #define NONE "$0\r\n\r\n"
 
-static void command_is(const char *hello, const char *files, const char *words)
+static const struct view ours = {.root = -1};
+
+static void join(const struct files_set *set, char *joined)
+{
+	joined[0] = '\0';
+	for (int i = 0; i < set->argc; i++) {
+		strcat(joined, i ? " " : "");
+		strcat(joined, set->argv[i]);
+	}
+}
+
+static void command_with(const char *passphrase, const char *hello, const char *files,
+			 const char *words)
 {
 	struct files_use use = {.ca = false};
 	struct files_set set;
 	struct server server;
-	char why[1400], joined[1000] = "";
+	struct files_order order = {"CONFIG", &server, &watched, &use, passphrase};
+	char why[1400], joined[1000];
 
 	server_init(&server);
 	take(&server, hello);
 	take(&server, files);
-	assert_int_equal(files_compare(&server, &watched, &use, why, sizeof(why)), 0);
-	assert_int_equal(files_set_command(&server, &use, &set), 0);
-	for (int i = 0; i < set.argc; i++) {
-		strcat(joined, i ? " " : "");
-		strcat(joined, set.argv[i]);
-	}
+	assert_int_equal(files_compare(&server, &watched, &ours, false, &use, why, sizeof(why)), 0);
+	assert_int_equal(files_set_command(&order, &set), 0);
+	join(&set, joined);
 	assert_string_equal(joined, words);
 	server_finish(&server);
+}
+
+static void command_is(const char *hello, const char *files, const char *words)
+{
+	command_with(NULL, hello, files, words);
 }
 
 static void commands_by_version(void **state)
@@ -165,6 +188,95 @@ static void commands_by_version(void **state)
 		   "CONFIG SET tls-cert-file /tls/redis.crt");
 	command_is(HELLO("redis", "7.0.0", "standalone"), FILES(CERT, KEY, NONE),
 		   "CONFIG SET tls-cert-file /tls/./redis.crt tls-key-file /tls/./redis.key");
+}
+
+#define PAIRS                                                                                      \
+	"*8\r\n$13\r\ntls-cert-file\r\n" CERT "$12\r\ntls-key-file\r\n" KEY                        \
+	"$20\r\ntls-client-cert-file\r\n" CERT "$19\r\ntls-client-key-file\r\n" KEY
+
+static void the_passphrase_is_sent_in_each_form(void **state)
+{
+	(void)state;
+	command_with("pw", HELLO("redis", "7.0.15", "standalone"), FILES(CERT, KEY, CA),
+		     "CONFIG SET tls-cert-file /tls/redis.crt tls-key-file /tls/redis.key "
+		     "tls-key-file-pass pw tls-ca-cert-file /tls/ca.crt");
+	command_with("pw", HELLO("redis", "7.0.15", "standalone"), PAIRS,
+		     "CONFIG SET tls-cert-file /tls/redis.crt tls-key-file /tls/redis.key "
+		     "tls-key-file-pass pw tls-client-cert-file /tls/redis.crt "
+		     "tls-client-key-file /tls/redis.key tls-client-key-file-pass pw");
+	command_with("pw", HELLO("redis", "6.2.14", "standalone"), FILES(CERT, KEY, CA),
+		     "CONFIG SET tls-key-file-pass pw");
+}
+
+static void a_server_is_moved_and_moved_back(void **state)
+{
+	struct files_use use = {.ca = false};
+	struct files_set set;
+	struct server server;
+	struct files_order order = {"cfg", &server, &watched, &use, NULL};
+	char why[1400], joined[1000];
+
+	(void)state;
+	server_init(&server);
+	take(&server, HELLO("redis", "7.2.4", "standalone"));
+	take(&server, FILES("$10\r\n/old/c.crt\r\n", "$10\r\n/old/c.key\r\n", CA));
+	assert_int_equal(files_compare(&server, &watched, &ours, true, &use, why, sizeof(why)), 0);
+	assert_true(use.moves);
+	assert_int_equal(files_set_command(&order, &set), 0);
+	join(&set, joined);
+	assert_string_equal(joined, "cfg SET tls-cert-file /tls/redis.crt tls-key-file "
+				    "/tls/redis.key tls-ca-cert-file /tls/ca.crt");
+	files_undo_command(&order, &set);
+	join(&set, joined);
+	assert_string_equal(joined, "cfg SET tls-cert-file /old/c.crt tls-key-file /old/c.key");
+	take(&server, HELLO("redis", "6.2.14", "standalone"));
+	assert_int_equal(files_compare(&server, &watched, &ours, true, &use, why, sizeof(why)),
+			 -EINVAL);
+	assert_non_null(strstr(why, "set_paths needs Redis 7.0"));
+	server_finish(&server);
+}
+
+static void bus_is(const char *hello, const char *config, int port)
+{
+	struct server server;
+
+	server_init(&server);
+	take(&server, hello);
+	take(&server, config);
+	assert_int_equal(server_bus_port(&server), port);
+	server_finish(&server);
+}
+
+#define BUS(port, tls, bus)                                                                        \
+	"*6\r\n+tls-port\r\n+" port "\r\n+tls-cluster\r\n+" tls "\r\n+cluster-port\r\n+" bus "\r"  \
+											     "\n"
+
+static void the_bus_is_where_it_is(void **state)
+{
+	(void)state;
+	bus_is(HELLO("redis", "7.0.15", "cluster"), BUS("6379", "yes", "0"), 16379);
+	bus_is(HELLO("redis", "7.0.15", "cluster"), BUS("6379", "yes", "7000"), 7000);
+	bus_is(HELLO("redis", "7.0.15", "cluster"), BUS("6379", "no", "0"), 0);
+	bus_is(HELLO("redis", "7.0.15", "cluster"), BUS("0", "yes", "0"), 0);
+	bus_is(HELLO("redis", "7.0.15", "cluster"), BUS("60000", "yes", "0"), 0);
+	bus_is(HELLO("redis", "7.0.15", "standalone"), BUS("6379", "yes", "0"), 0);
+	bus_is(HELLO("redis", "6.2.14", "cluster"),
+	       "*4\r\n+tls-port\r\n+1\r\n+tls-cluster\r\n+yes\r\n", 10001);
+}
+
+static void dates_are_checked_by_valkey_9_1(void **state)
+{
+	struct server server;
+
+	(void)state;
+	server_init(&server);
+	take(&server, HELLO("valkey", "9.1.0", "standalone"));
+	assert_true(server_checks_dates(&server));
+	take(&server, HELLO("valkey", "9.0.9", "standalone"));
+	assert_false(server_checks_dates(&server));
+	take(&server, HELLO("redis", "9.1.0", "standalone"));
+	assert_false(server_checks_dates(&server));
+	server_finish(&server);
 }
 
 static void respelled(const char *path, const char *other)
@@ -200,7 +312,8 @@ static void refused(const char *files, const char *says)
 
 	server_init(&server);
 	take(&server, files);
-	assert_int_equal(files_compare(&server, &watched, &use, why, sizeof(why)), -EINVAL);
+	assert_int_equal(files_compare(&server, &watched, &ours, false, &use, why, sizeof(why)),
+			 -EINVAL);
 	assert_non_null(strstr(why, says));
 	server_finish(&server);
 }
@@ -233,16 +346,16 @@ static void the_same_file_is_the_same(void **state)
 	snprintf(link, sizeof(link), "%s/link", dir);
 	close(creat(cert, 0600));
 	assert_int_equal(symlink("redis.crt", link), 0);
-	wanted.cert_path = cert;
-	wanted.key_path = cert;
-	wanted.ca_path = NULL;
+	wanted.cert = wanted.key = (struct wanted_path){cert, cert};
+	wanted.ca = (struct wanted_path){NULL, NULL};
 	server_init(&server);
 	server.dir = strdup(dir);
 	server.files[SERVER_CERT] = strdup(link);
 	server.files[SERVER_KEY] = strdup("./redis.crt");
-	assert_int_equal(files_compare(&server, &wanted, &use, why, sizeof(why)), 0);
+	assert_int_equal(files_compare(&server, &wanted, &ours, false, &use, why, sizeof(why)), 0);
 	assert_int_equal(unlink(link), 0);
-	assert_int_equal(files_compare(&server, &wanted, &use, why, sizeof(why)), -EINVAL);
+	assert_int_equal(files_compare(&server, &wanted, &ours, false, &use, why, sizeof(why)),
+			 -EINVAL);
 	assert_int_equal(unlink(cert), 0);
 	assert_int_equal(rmdir(dir), 0);
 	server_finish(&server);
@@ -308,6 +421,10 @@ int main(void)
 		cmocka_unit_test(hello_is_described),
 		cmocka_unit_test(bind_says_where_to_look),
 		cmocka_unit_test(commands_by_version),
+		cmocka_unit_test(the_passphrase_is_sent_in_each_form),
+		cmocka_unit_test(a_server_is_moved_and_moved_back),
+		cmocka_unit_test(the_bus_is_where_it_is),
+		cmocka_unit_test(dates_are_checked_by_valkey_9_1),
 		cmocka_unit_test(respelling_goes_back_and_forth),
 		cmocka_unit_test(other_files_are_not_reloaded),
 		cmocka_unit_test(the_same_file_is_the_same),
