@@ -356,7 +356,7 @@ def test_a_server_that_is_no_hotcertd(daemon, tmp_path, reply):
         client.recv(4096)
         client.sendall(reply)
         client.close()
-    thread = threading.Thread(target=serve)
+    thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     code, out = daemon.ctl("-s", tmp_path / "s", "status")
     thread.join()

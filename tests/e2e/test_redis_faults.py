@@ -85,7 +85,7 @@ def test_a_restart_in_the_middle(hotcertd, redis_server, ca, tls):
     """Certificates change while the server is restarted again and again: it ends on the last one."""
     configure(hotcertd, tls, f"address = unix:{redis_server.unix}", "retry_min = 20ms", "retry_max = 100ms").start()
     for _ in range(5):
-        writer = threading.Thread(target=lambda: [ca.issue().write(tls) for _ in range(5)])
+        writer = threading.Thread(target=lambda: [ca.issue().write(tls) for _ in range(5)], daemon=True)
         writer.start()
         redis_server.kill()
         start_when_whole(redis_server)
@@ -207,7 +207,7 @@ def test_no_credential_for_an_unverified_peer(hotcertd, ca, tls, tmp_path):
                         seen.append(wrapped.recv(1000))
                 except (ssl.SSLError, OSError) as e:
                     seen.append(e)
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         configure(hotcertd, tls, f"address = localhost:{listener.getsockname()[1]}",
                   secret(tmp_path / "secret", "pw")).start()

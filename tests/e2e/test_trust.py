@@ -318,7 +318,7 @@ def test_a_client_trusts_the_new_root_all_the_time(daemon, system, ca, tls):
                 count[0] += 1
                 if code:
                     failed.append(out)
-    thread = threading.Thread(target=client)
+    thread = threading.Thread(target=client, daemon=True)
     thread.start()
     for roots in ((second,), (ca, second), (second,), (CA("Test Root"), second)) * 5:
         replace(tls / "ca.crt", pem_of(*roots))
