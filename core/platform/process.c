@@ -21,6 +21,8 @@ struct process {
 	int fd; /* its stdout and stderr */
 	struct loop_io *io;
 	struct loop_child *child;
+	bool telling; /* inside on_line */
+	bool killed;  /* by that on_line: whoever called it frees */
 	size_t line_len;
 	char line[LINE_SIZE];
 };
@@ -175,17 +177,29 @@ static int child_fork(const struct process_spec *spec, int out, pid_t *ret_pid)
 	return r;
 }
 
+static void process_free(struct process *p)
+{
+	loop_child_remove(p->child);
+	loop_io_remove(p->io);
+	if (p->fd >= 0)
+		close(p->fd);
+	free(p);
+}
+
 static void line_end(struct process *p)
 {
 	p->line[p->line_len] = '\0';
 	p->line_len = 0;
-	if (p->spec.on_line)
-		p->spec.on_line(p->spec.data, p->line);
+	if (!p->spec.on_line)
+		return;
+	p->telling = true;
+	p->spec.on_line(p->spec.data, p->line);
+	p->telling = false;
 }
 
 static void line_add(struct process *p, const char *data, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && !p->killed; i++) {
 		if (data[i] == '\n') {
 			line_end(p);
 			continue;
@@ -200,9 +214,9 @@ static void line_add(struct process *p, const char *data, size_t n)
 static void output_read(struct process *p)
 {
 	char buf[4096];
-	ssize_t n = 0;
+	ssize_t n = 1;
 
-	for (int i = 0; i < 16; i++) {
+	for (int i = 0; i < 16 && !p->killed; i++) {
 		n = read(p->fd, buf, sizeof(buf));
 		if (n <= 0)
 			break;
@@ -214,17 +228,12 @@ static void output_read(struct process *p)
 
 static void output_fire(void *data, uint32_t events)
 {
-	(void)events;
-	output_read(data);
-}
+	struct process *p = data;
 
-static void process_free(struct process *p)
-{
-	loop_child_remove(p->child);
-	loop_io_remove(p->io);
-	if (p->fd >= 0)
-		close(p->fd);
-	free(p);
+	(void)events;
+	output_read(p);
+	if (p->killed)
+		process_free(p);
 }
 
 static void child_exited(void *data, int status)
@@ -232,13 +241,16 @@ static void child_exited(void *data, int status)
 	struct process *p = data;
 	struct process_spec spec = p->spec;
 	int code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+	bool killed;
 
 	output_read(p);
-	if (p->line_len)
+	if (p->line_len && !p->killed)
 		line_end(p);
 	kill(-p->pid, SIGKILL); /* what it left behind in its group */
+	killed = p->killed;
 	process_free(p);
-	spec.on_exit(spec.data, code);
+	if (!killed)
+		spec.on_exit(spec.data, code);
 }
 
 int process_start(struct loop *loop, const struct process_spec *spec, struct process **ret)
@@ -281,5 +293,8 @@ void process_kill(struct process *p)
 		return;
 	kill(-p->pid, SIGKILL);
 	kill(p->pid, SIGKILL);
-	process_free(p);
+	if (p->telling)
+		p->killed = true;
+	else
+		process_free(p);
 }

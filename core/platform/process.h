@@ -22,7 +22,8 @@ struct process_spec {
 /* Negative errno: -ENOENT (program, user or group), -EACCES, -EPERM, -EAGAIN, -ENOMEM... */
 int process_start(struct loop *loop, const struct process_spec *spec, struct process **ret);
 
-/* Kills it and its group with SIGKILL; no callback comes any more. Takes NULL. */
+/* Kills it and its group with SIGKILL; no callback comes any more. Takes NULL, and may be called
+ * inside on_line. */
 void process_kill(struct process *p);
 
 #endif
