@@ -2,11 +2,13 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "engine/engine.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WATCH_MAGIC 0x68777463u /* "hwtc" */
 
@@ -14,14 +16,16 @@ static const char *const poll_reasons[] = {
 	[CHAIN_WATCHED] = "",
 	[CHAIN_POLL_LIMIT] = ("the kernel gives no more inotify watches; raise "
 			      "fs.inotify.max_user_watches with sysctl"),
-	[CHAIN_POLL_PERMISSION] = "a directory on the way cannot be read",
+	[CHAIN_POLL_PERMISSION] = "a directory on the way cannot be listed",
 	[CHAIN_POLL_REMOTE] =
 		"a network or FUSE file system does not tell of changes made elsewhere",
+	[CHAIN_POLL_RACES] = "the directories on its path do not stop changing",
 };
 
 const char *watch_poll_reason(const struct watch *w)
 {
-	return poll_reasons[w->polled];
+	return w->polled == CHAIN_POLL_PERMISSION && w->denied ? w->denied
+							       : poll_reasons[w->polled];
 }
 
 static void watch_turn(void *data)
@@ -67,6 +71,7 @@ void watch_destroy(struct watch *w)
 	loop_timer_remove(w->settle);
 	loop_alarm_remove(w->turn);
 	chain_finish(&w->chain, w->engine->inotify);
+	free(w->denied);
 	snapshot_unref(w->snapshot);
 	w->magic = 0;
 	free(w);
@@ -86,12 +91,21 @@ void watch_mark(struct watch *w, bool rescan)
 
 /* ---- where to look ---- */
 
+static void watch_note_denied(struct watch *w)
+{
+	free(w->denied);
+	w->denied = NULL;
+	if (w->chain.denied)
+		w->denied = str_format("%s cannot be listed by user %u; let that user read it",
+				       w->chain.denied, (unsigned)geteuid());
+}
+
 static void watch_follow(struct watch *w)
 {
 	const struct config_watch *c = w->config;
 	const struct chain_target target = {
 		.directory = c->directory,
-		.files = {c->cert, c->key, c->ca},
+		.files = {c->cert, c->key, c->ca, c->key_password_file},
 		.match = c->match,
 		.n_match = c->n_match,
 	};
@@ -102,6 +116,7 @@ static void watch_follow(struct watch *w)
 			  strerror(-r));
 		return;
 	}
+	watch_note_denied(w);
 	if (w->polled == r)
 		return;
 	w->polled = r;

@@ -29,6 +29,7 @@ struct watch {
 	bool was_whole;		/* since the start */
 	bool settled;		/* whole, or not whole for settle_warn */
 	int polled;		/* enum chain_poll */
+	char *denied;		/* which directory may not be listed, for a person; NULL: none */
 	struct loop_timer *settle;
 	struct loop_alarm *turn; /* when validity changes the state by itself */
 	int64_t event_us;	 /* monotonic time of the first event not yet read; 0: none */

@@ -61,6 +61,13 @@ static int chain_reserve(struct chain *chain)
 	return 0;
 }
 
+static void walk_denied(struct walk *w, const char *dir)
+{
+	w->poll = CHAIN_POLL_PERMISSION;
+	if (!w->chain->denied)
+		w->chain->denied = strdup(dir);
+}
+
 /*
  * WALK_ON, WALK_END where dir is no longer what it was (the watch on its entry above tells), or
  * -ENOMEM. What can't be watched is polled.
@@ -79,7 +86,7 @@ static int walk_watch(struct walk *w, const char *dir, enum inotify_kind kind, c
 	if (r == -ENOSPC)
 		w->poll = CHAIN_POLL_LIMIT;
 	else if (r < 0)
-		w->poll = CHAIN_POLL_PERMISSION;
+		walk_denied(w, dir);
 	else
 		w->chain->n++;
 	return WALK_ON;
@@ -135,7 +142,7 @@ static void path_up(char *dir)
 static int walk_again(struct walk *w)
 {
 	if (++w->races > RACES_MAX) {
-		w->poll = CHAIN_POLL_PERMISSION;
+		w->poll = CHAIN_POLL_RACES;
 		return WALK_END;
 	}
 	return walk_push_back(w, w->component) < 0 ? WALK_END : WALK_ON;
@@ -338,5 +345,6 @@ void chain_finish(struct chain *chain, struct inotify *in)
 	for (size_t i = 0; i < chain->n; i++)
 		inotify_remove(in, chain->interests[i]);
 	free(chain->interests);
+	free(chain->denied);
 	*chain = (struct chain){0};
 }

@@ -16,21 +16,22 @@ struct chain {
 	struct inotify_interest **interests;
 	size_t n;
 	size_t size;
+	char *denied; /* CHAIN_POLL_PERMISSION: the first directory that is; NULL: none */
 };
 
 /* Why a chain can't be watched and must be polled. */
 enum chain_poll {
 	CHAIN_WATCHED = 0,
 	CHAIN_POLL_LIMIT = 1,	   /* ENOSPC: fs.inotify.max_user_watches */
-	CHAIN_POLL_PERMISSION = 2, /* EACCES on a directory of the path */
-	CHAIN_POLL_REMOTE =
-		3, /* network or FUSE file system: changes made elsewhere are not told */
+	CHAIN_POLL_PERMISSION = 2, /* EACCES: a directory of the path may not be listed */
+	CHAIN_POLL_REMOTE = 3,	   /* network or FUSE: changes made elsewhere are not told */
+	CHAIN_POLL_RACES = 4,	   /* a component of the path does not stop changing */
 };
 
 /* Where chains lead to; all paths are absolute. */
 struct chain_target {
 	const char *directory;
-	const char *files[3]; /* in it or elsewhere; NULL: none */
+	const char *files[4]; /* in it or elsewhere; NULL: none */
 	/* Patterns of names, as str_matches() takes them. With any, every entry of the directory
 	 * counts, and each link among those that match is followed. */
 	char *const *match;

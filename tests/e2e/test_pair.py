@@ -165,6 +165,30 @@ def test_an_encrypted_key(daemon, probe, ca, tls, tmp_path, passphrase, state):
         probe.wait_digest(pair.cert_digest)
 
 
+def test_a_passphrase_that_is_mended(daemon, probe, ca, tls, tmp_path):
+    """Nothing but the passphrase file changes, and it lies elsewhere."""
+    secret = tmp_path / "secrets/passphrase"
+    secret.parent.mkdir()
+    secret.write_text("wrong")
+    daemon.conf("20-passphrase", f"[watch redis]\nkey_password_file = {secret}\n")
+    pair = ca.issue()
+    put(tls, pair, key=pair.encrypted(SECRET))
+    daemon.start()
+    daemon.sync()
+    assert daemon.watch("redis")["state"] == "broken", daemon.watch("redis")
+    pki.replace(secret, SECRET.encode())
+    probe.wait_digest(pair.cert_digest)
+    assert daemon.sync() == 0
+
+
+def test_nearly_a_megabyte_is_dispatched(daemon, probe, ca, tls):
+    """As much as is read of a file: see huge_certificate above for more."""
+    pair = ca.issue()
+    put(tls, pair, cert=(pair.cert_pem + b"# padding\n" * 110000)[:1024 * 1024])
+    daemon.start()
+    assert [files(c)["cert"]["bytes"] for c in probe.calls()] == [1024 * 1024]
+
+
 def test_a_traditional_encrypted_key(daemon, probe, ca, tls, tmp_path):
     """The Proc-Type form that `openssl ec -aes256` writes."""
     daemon.conf("20-passphrase", f"[watch redis]\nkey_password_file = {tmp_path}/passphrase\n")

@@ -252,6 +252,23 @@ def test_max_user_watches_reached_falls_back_to_polling(world):
     assert world.hotcertd.process.log.count(r"fs\.inotify\.max_user_watches") == 1
 
 
+def test_a_directory_that_may_not_be_listed_falls_back_to_polling(world, tmp_path):
+    """Its name is enough to reach what is in it, not to watch it. Root may list everything, so without that."""
+    world.hotcertd.wrapper = ["setpriv", "--bounding-set=-dac_override,-dac_read_search",
+                              "--inh-caps=-dac_override,-dac_read_search"]
+    directory = tmp_path / "closed/tls"
+    world.ca.issue().write(directory)
+    os.chown(tmp_path / "closed", 65534, 65534)
+    (tmp_path / "closed").chmod(0o711)
+    world.start(directory=directory)
+    world.hotcertd.wait_log(rf"instead of being watched: {tmp_path}/closed cannot be listed by user 0")
+    assert f"{tmp_path}/closed" in world.hotcertd.watch("redis")["polled"]
+    world.expect(world.ca.issue().write(directory))
+    (tmp_path / "closed").chmod(0o755)
+    world.expect(world.ca.issue().write(directory))
+    assert world.hotcertd.watch("redis")["polled"] is None
+
+
 def test_a_storm_of_writes_ends_on_the_last(world):
     pairs = [world.ca.issue() for _ in range(50)]
     pairs[0].write(world.directory)
