@@ -278,6 +278,7 @@ static void commit(struct engine *e, struct generation *fresh)
 	log_set_level(fresh->config->daemon.log_level);
 	e->loaded_at = loop_now_wall();
 	rescan_wind(e);
+	engine_run(e); /* what went may have left its place to others */
 	engine_changed(e);
 }
 

@@ -1,12 +1,15 @@
 #include "engine/retry.h"
 
 #include "base/log.h"
+#include "base/str.h"
 #include "engine/engine.h"
 #include "model/state.h"
 
 #include <openssl/sha.h>
 #include <string.h>
 #include <sys/random.h>
+
+#define HINT_MAX_MS 86400000
 
 int64_t retry_delay(uint32_t attempts, int64_t min_ms, int64_t max_ms, int64_t hint_min_ms,
 		    int64_t hint_max_ms, uint32_t random)
@@ -70,7 +73,8 @@ static void retry_save(struct runner *r, const struct state_job *job)
 			    r->instance->ctx->state_path, strerror(-e));
 }
 
-static int64_t retry_count(struct runner *r, const struct job_result *result)
+/* Returns the delay before the next try; *ret_at: when that is. */
+static int64_t retry_count(struct runner *r, const struct job_result *result, int64_t *ret_at)
 {
 	struct state_job job = {.status = result->status};
 	int64_t delay;
@@ -82,21 +86,23 @@ static int64_t retry_count(struct runner *r, const struct job_result *result)
 	job.retry_at = loop_now_wall() + delay;
 	tried_digest(r, result->snapshot, job.digest);
 	retry_save(r, &job);
+	*ret_at = job.retry_at;
 	return delay;
 }
 
 int64_t retry_later(struct runner *r, const struct job_result *result)
 {
-	int64_t delay = retry_count(r, result);
+	int64_t delay = retry_count(r, result, &r->retry_at);
 
-	r->retry_at = loop_now_wall() + delay;
 	runner_wind_retry(r, delay);
 	return delay;
 }
 
 void retry_give_up(struct runner *r, const struct job_result *result)
 {
-	retry_count(r, result);
+	int64_t at;
+
+	(void)retry_count(r, result, &at);
 }
 
 void retry_forget(struct runner *r)
@@ -104,6 +110,12 @@ void retry_forget(struct runner *r)
 	r->attempts = 0;
 	r->retry_at = 0;
 	retry_save(r, NULL);
+}
+
+/* A plugin's bound, a server's Retry-After for one, may be longer than retry_max. */
+static int64_t max_wait(const struct config_instance *config)
+{
+	return config->retry_max_ms > HINT_MAX_MS ? config->retry_max_ms : HINT_MAX_MS;
 }
 
 bool retry_resume(struct runner *r)
@@ -120,9 +132,12 @@ bool retry_resume(struct runner *r)
 		return false;
 	r->attempts = job.attempts;
 	wait = job.retry_at - loop_now_wall();
-	if (wait <= 0 || wait > r->config->retry_max_ms)
+	if (wait <= 0 || wait > max_wait(r->config))
 		return false; /* due, or the clock was set back */
 	r->retry_at = job.retry_at;
+	if (!r->message)
+		r->message = str_format("tried %u time%s before the restart", job.attempts,
+					job.attempts == 1 ? "" : "s");
 	runner_wind_retry(r, wait);
 	return true;
 }

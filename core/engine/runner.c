@@ -50,6 +50,12 @@ void runner_wind_retry(struct runner *r, int64_t after_ms)
 		r->retry = loop_timer_add(r->engine->loop, after_ms, runner_retry, r);
 }
 
+static void runner_unwind_retry(struct runner *r)
+{
+	runner_wind_retry(r, -1);
+	r->retry_at = 0;
+}
+
 /* ---- creation ---- */
 
 static char *errors_joined(const struct errors *errors, size_t from)
@@ -141,8 +147,7 @@ static void runner_enqueue(struct runner *r)
 static void runner_wait(struct runner *r)
 {
 	r->wanted = false;
-	runner_wind_retry(r, -1);
-	r->retry_at = 0;
+	runner_unwind_retry(r);
 	if (!r->busy)
 		runner_set_state(r, RUNNER_WAITING);
 }
@@ -188,8 +193,7 @@ void runner_wake(struct runner *r, enum runner_reason reason)
 	r->woken = true;
 	if (!runner_heeds(r, reason))
 		return;
-	runner_wind_retry(r, -1);
-	r->retry_at = 0;
+	runner_unwind_retry(r);
 	r->wanted = true;
 	runner_enqueue(r);
 }
@@ -290,6 +294,7 @@ static void runner_apply(struct runner *r)
 	struct watch *w = r->watch;
 
 	r->wanted = false;
+	runner_unwind_retry(r);
 	if (!watch_offers(w, r)) {
 		runner_wait(r);
 		return;

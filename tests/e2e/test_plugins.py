@@ -5,6 +5,7 @@ import os
 import pytest
 
 from lib import wait
+from lib.probe import Probe
 
 BASE = """\
 [hotcert]
@@ -108,6 +109,18 @@ def test_a_plugin_directory_that_others_can_write(daemon):
     daemon.own_plugins("probe").chmod(0o777)
     code, out = daemon.check()
     assert code == 1 and str(daemon.plugin_dir) in out and "writable" in out, out
+
+
+def test_a_link_into_a_directory_that_others_can_write(daemon, tmp_path):
+    folder = daemon.own_plugins("probe")
+    place = tmp_path / "place"
+    place.mkdir()
+    (folder / "probe.so").rename(place / "probe.so")
+    (folder / "probe.so").symlink_to(place / "probe.so")
+    assert daemon.check()[0] == 0
+    place.chmod(0o777)
+    code, out = daemon.check()
+    assert code == 1 and f"{place} is writable" in out, out
 
 
 @pytest.mark.parametrize("name", ["../probe", "probe/../probe", ".", "a b", "%n"])
@@ -221,6 +234,33 @@ def test_attempts_and_backoff_survive_a_restart(daemon, tmp_path):
     assert after["attempts"] == before["attempts"] and abs(after["retry_at"] - before["retry_at"]) < 1000
     assert daemon.ctl("retry", "probe:bad")[0] == 0
     wait.until(lambda: "still there" in daemon.instance("probe:bad")["message"], "one more attempt")
+
+
+def test_a_servers_wish_to_wait_survives_a_restart(daemon, tmp_path):
+    """The plugin's bound is longer than retry_max."""
+    (tmp_path / "obstacle").write_text("")
+    misbehave(daemon, "unless", f"unless = {tmp_path}/obstacle\nwait = 1h")
+    before = daemon.wait_instance("probe:bad", "retry")
+    daemon.restart()
+    after = daemon.wait_instance("probe:bad", "retry")
+    assert (after["attempts"], after["retry_at"]) == (1, before["retry_at"]), (before, after)
+    assert "before the restart" in after["message"], after
+
+
+def test_a_change_while_a_job_runs_makes_one_job_of_retry_and_change(daemon, probe, ca, tls, tmp_path):
+    """Its backoff begins and ends in the job that the change asked for, and asks for no third."""
+    (tmp_path / "obstacle").write_text("")
+    misbehave(daemon, "timer", f"unless = {tmp_path}/obstacle\ndelay = 1s\nrecord = {tmp_path}/bad.jsonl",
+              timeout="30s")
+    bad = Probe(tmp_path / "bad.jsonl")
+    bad.wait_calls(1)
+    still_works(daemon, probe, ca, tls)
+    bad.wait_calls(2)
+    (tmp_path / "obstacle").unlink()
+    daemon.wait_instance("probe:bad", "ok")
+    assert daemon.sync() == 0
+    assert len(bad.calls()) == 2
+    assert daemon.instance("probe:bad")["totals"] == {"ok": 1, "retry": 1, "failed": 0}
 
 
 def test_percent_signs(daemon, probe, ca, tls):

@@ -118,6 +118,19 @@ def test_a_dropped_instance_has_its_job_cancelled(daemon):
     assert names(daemon) == ["probe:redis"]
 
 
+def test_the_place_of_a_dropped_job_goes_to_one_that_waits(daemon):
+    """64 jobs run at once: as many that never end, and one that waits for a place."""
+    hung = daemon.conf("20-hung", "".join(f"[probe n{i}]\nwatch = redis\nbehave = never\ntimeout = 1h\n"
+                                          for i in range(64)))
+    assert daemon.reload()[0] == 0
+    daemon.conf("50-more", "[probe more]\nwatch = redis\n")
+    assert daemon.reload()[0] == 0
+    daemon.wait_instance("probe:more", "queued")
+    hung.unlink()
+    assert daemon.reload()[0] == 0
+    daemon.wait_instance("probe:more", "ok")
+
+
 def resources(daemon):
     """Open descriptors and private memory in KiB."""
     proc = pathlib.Path(f"/proc/{daemon.process.pid}")

@@ -44,7 +44,13 @@ static const struct hc_option options[] = {
 		    "failed percent spin unless leave",
 	 .help = "What apply() does: ok ends the job inside of it"},
 	{.name = "delay", .type = HC_OPT_DURATION, .def = "50ms", .help = "For timer, alarm, late"},
-	{.name = "unless", .type = HC_OPT_PATH, .help = "For unless: retry while this exists"},
+	{.name = "unless",
+	 .type = HC_OPT_PATH,
+	 .help = "For unless and timer: retry while this exists"},
+	{.name = "wait",
+	 .type = HC_OPT_DURATION,
+	 .def = "0",
+	 .help = "For unless: at least so long"},
 	{.name = "create",
 	 .type = HC_OPT_CHOICE,
 	 .def = "ok",
@@ -65,11 +71,27 @@ static const struct hc_action actions[] = {
 	{.name = "refuse", .help = "Is not begun"},
 };
 
+static void end_unless(struct probe *p)
+{
+	const char *path = p->host->opt_string(p->ctx, "unless");
+
+	if (!path || access(path, F_OK) < 0) {
+		p->host->job_done(p->job, HC_OK, "done");
+		return;
+	}
+	if (p->host->opt_is_set(p->ctx, "wait"))
+		p->host->job_delay(p->job, p->host->opt_int(p->ctx, "wait"), -1);
+	p->host->job_done(p->job, HC_RETRY, "%s is still there", path);
+}
+
 static void end_job(void *data)
 {
 	struct probe *p = data;
 
-	p->host->job_done(p->late ? p->late : p->job, HC_OK, "done, later");
+	if (p->host->opt_is_set(p->ctx, "unless"))
+		end_unless(p);
+	else
+		p->host->job_done(p->late ? p->late : p->job, HC_OK, "done, later");
 }
 
 static void end_job_io(void *data, uint32_t events)
@@ -174,16 +196,6 @@ static void spin(int64_t ns)
 
 	while (clock_ns() < until)
 		;
-}
-
-static void end_unless(struct probe *p)
-{
-	const char *path = p->host->opt_string(p->ctx, "unless");
-
-	if (path && access(path, F_OK) == 0)
-		p->host->job_done(p->job, HC_RETRY, "%s is still there", path);
-	else
-		p->host->job_done(p->job, HC_OK, "done");
 }
 
 /* Behaviours that leave nothing behind when apply() returns. */
