@@ -12,6 +12,7 @@ struct loop_alarm {
 	ev_periodic ev;
 	struct loop *loop;
 	loop_fn fn;
+	int64_t at_ms;
 };
 
 static void timer_fire(struct ev_loop *ev, ev_timer *w, int revents)
@@ -58,11 +59,17 @@ void loop_timer_remove(struct loop_timer *timer)
 	free(timer);
 }
 
+/* libev reckons the wall clock from the monotonic one and can be ahead of it by a moment. */
 static void alarm_fire(struct ev_loop *ev, ev_periodic *w, int revents)
 {
+	struct loop_alarm *alarm = (struct loop_alarm *)w;
+
 	(void)ev;
 	(void)revents;
-	((struct loop_alarm *)w)->fn(w->data);
+	if (loop_now_wall() < alarm->at_ms)
+		loop_alarm_set(alarm, alarm->at_ms);
+	else
+		alarm->fn(w->data);
 }
 
 struct loop_alarm *loop_alarm_add(struct loop *loop, int64_t at_ms, loop_fn fn, void *data)
@@ -82,6 +89,7 @@ struct loop_alarm *loop_alarm_add(struct loop *loop, int64_t at_ms, loop_fn fn, 
 void loop_alarm_set(struct loop_alarm *alarm, int64_t at_ms)
 {
 	ev_periodic_stop(alarm->loop->ev, &alarm->ev);
+	alarm->at_ms = at_ms;
 	if (at_ms == INT64_MAX)
 		return;
 	ev_periodic_set(&alarm->ev, (double)at_ms / 1e3, 0., NULL);

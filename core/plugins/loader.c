@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -84,6 +85,20 @@ static int refuse_missing(const char *dir, const char *path, char *why, size_t w
 		      "there is no %s; is the plugin installed, and plugin_dir right?", path);
 }
 
+/* A link leads to the directory that counts. */
+static int check_place(const char *path, char *why, size_t why_size)
+{
+	cleanup_free char *real = realpath(path, NULL);
+	struct stat st;
+
+	if (!real)
+		return refuse(why, why_size, "%s: %s", path, strerror(errno));
+	*strrchr(real, '/') = '\0';
+	if (stat(*real ? real : "/", &st) < 0)
+		return refuse(why, why_size, "%s: %s", real, strerror(errno));
+	return check_owner(*real ? real : "/", &st, why, why_size);
+}
+
 static int check_file(const char *dir, const char *path, struct stat *st, char *why,
 		      size_t why_size)
 {
@@ -97,7 +112,8 @@ static int check_file(const char *dir, const char *path, struct stat *st, char *
 		return refuse(why, why_size, "%s: %s", path, strerror(errno));
 	if (!S_ISREG(st->st_mode))
 		return refuse(why, why_size, "%s is not a regular file", path);
-	if (check_owner(dir, &dir_st, why, why_size) || check_owner(path, st, why, why_size))
+	if (check_owner(dir, &dir_st, why, why_size) || check_owner(path, st, why, why_size) ||
+	    check_place(path, why, why_size))
 		return 1;
 	if (!elf_is_whole(path))
 		return refuse(why, why_size, "%s is cut short; install it again", path);
