@@ -217,6 +217,28 @@ static void key_new(struct acme *acme)
 	account_new(acme);
 }
 
+/* It is known, so the trouble is another: the task ends with what it was. */
+static void on_known(struct acme *acme, const struct http_reply *reply)
+{
+	struct task *task = acme->task;
+
+	(void)reply;
+	memcpy(task->why, acme->trouble, sizeof(task->why));
+	task_fail(task, CA_RETRY, 0);
+}
+
+bool acme_account_ask(struct acme *acme)
+{
+	if (acme->account_asked || acme->account_made)
+		return false;
+	acme->account_asked = true;
+	memcpy(acme->trouble, acme->task->why, sizeof(acme->trouble));
+	/* Section 7.3.1. Where it is not known, acme_request.c sees to that. */
+	acme_post_by_key(acme, acme->directory.new_account,
+			 json_pack("{sb}", "onlyReturnExisting", 1), on_known);
+	return true;
+}
+
 /* An account belongs to the directory where it was made; its key may go on to another. */
 static void leave_other_directory(struct acme_account *account, const char *directory)
 {

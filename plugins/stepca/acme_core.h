@@ -41,10 +41,12 @@ struct acme {
 	const struct acme_options *options;
 	struct acme_directory directory;
 	struct acme_account account;
-	char *thumbprint;	 /* of the account's key */
-	bool account_made;	 /* in this order: a server that forgets it at once is no good */
-	struct acme_saved saved; /* the order */
-	bool resumed;		 /* it was begun by an earlier task */
+	char *thumbprint;	   /* of the account's key */
+	char trouble[CA_WHY_SIZE]; /* what acme_account_ask() was called for */
+	bool account_asked;	   /* acme_account_ask() */
+	bool account_made;	   /* in this order: a server that forgets it at once is no good */
+	struct acme_saved saved;   /* the order */
+	bool resumed;		   /* it was begun by an earlier task */
 	struct acme_order order;
 	bool authorized;	  /* all its authorizations are valid */
 	bool finalized;		  /* our request was sent */
@@ -90,7 +92,12 @@ void acme_fail_reply(struct acme *acme, int error, const struct http_reply *repl
  * ------------------------------------------------------------------------------------------ */
 
 void acme_account_begin(struct acme *acme); /* ends in acme_order_begin() */
-void acme_account_lost(struct acme *acme);  /* the CA does not know it: begins again, without */
+/*
+ * After an answer that explains nothing: does the CA know the account at all? step-ca 0.19 says 500
+ * where it does not. False: that was asked already.
+ */
+bool acme_account_ask(struct acme *acme);
+void acme_account_lost(struct acme *acme); /* the CA does not know it: begins again, without */
 void acme_order_begin(struct acme *acme);
 void acme_authz_begin(struct acme *acme); /* ends in acme_order_authorized() */
 void acme_order_authorized(struct acme *acme);

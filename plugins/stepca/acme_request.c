@@ -126,6 +126,8 @@ static void on_signed(void *data, const struct http_reply *reply)
 		return send_signed(acme);
 	if (error == ACME_ERROR_NO_ACCOUNT && !acme->account_made)
 		return acme_account_lost(acme);
+	if (reply->status >= 500 && error == ACME_ERROR_NONE && acme_account_ask(acme))
+		return;
 	if (call->refused && verdict != CA_RETRY)
 		return call->refused(acme);
 	task_fail(acme->task, verdict, reply->retry_after);

@@ -16,6 +16,7 @@ log_level = debug
 directory = {tls}
 cert = redis.crt
 key = redis.key
+{roles}
 settle_warn = 200ms
 [stepca web]
 {server}
@@ -26,14 +27,16 @@ sans = {sans}
 
 
 class AcmeSite(Site):
-    """server: the lines that name it; challenge: those that say how it checks; root: of what it issues."""
+    """server: the lines that name it; challenge: those that say how it checks; roles: more lines of the watch."""
+
+    roles = ""
 
     def __init__(self, daemon, tls, server, challenge, sans="a.example, b.example"):
         self.daemon, self.tls = daemon, tls
         self.server, self.challenge, self.sans = server, challenge, sans
 
     def configure(self, more="", **changes):
-        values = {"tls": self.tls, "server": self.server, "challenge": self.challenge, "sans": self.sans, "more": more,
+        values = {"tls": self.tls, "roles": self.roles, "server": self.server, "challenge": self.challenge, "sans": self.sans, "more": more,
                   **changes}
         self.daemon.conf("50-web", CONF.format(**values))
         return self
@@ -72,13 +75,21 @@ def start(site):
 
 
 class WebServer:
-    """Serves a folder on a port of 127.0.0.1: what a webroot belongs to."""
+    """Serves a folder on a port of 127.0.0.1: what a webroot belongs to. says: the answer to everything instead."""
 
-    def __init__(self, root, port, address="127.0.0.1"):
+    def __init__(self, root, port, says=None):
         class Handler(http.server.SimpleHTTPRequestHandler):
+            def do_GET(self):
+                if says is None:
+                    return super().do_GET()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(says)))
+                self.end_headers()
+                self.wfile.write(says)
+
             def log_message(self, *_):
                 pass
-        self.server = http.server.ThreadingHTTPServer((address, port), functools.partial(Handler, directory=str(root)))
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=str(root)))
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
 

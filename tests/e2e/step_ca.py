@@ -28,10 +28,12 @@ class StepCA:
 
     PASSWORD = "correct horse battery staple"
 
-    def __init__(self, folder, name="hotcert test", provisioner="redis", lifetime="60s", options=()):
-        """Makes the authority, without starting it. `options` are those of step-ca-init."""
+    def __init__(self, folder, name="hotcert test", provisioner="redis", lifetime="60s", options=(), wrapper=()):
+        """Makes the authority, without starting it. `options` are those of step-ca-init, `wrapper` is a command
+        to start it through."""
         self.folder = pathlib.Path(folder)
         self.provisioner = provisioner
+        self.wrapper = list(wrapper)
         self.process = None
         self.folder.mkdir(parents=True)
         self.password_file = self.folder / "password"
@@ -64,7 +66,7 @@ class StepCA:
         """Starts it and returns once it answers."""
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                [PROGRAMS / "step-ca", self.config, "--password-file", self.password_file],
+                [*self.wrapper, PROGRAMS / "step-ca", self.config, "--password-file", self.password_file],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment())
         deadline = time.monotonic() + timeout
         while not self.healthy():

@@ -25,13 +25,16 @@ def build(programs=PROGRAMS):
 class DNS:
     """Answers A with 127.0.0.1 for every name, and TXT as it was told. Both ports are of 127.0.0.1."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, port=0):
+        """port 0: any that is free. All others are for a network of one's own."""
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
+        self.port = port
         self.process = None
 
     def start(self):
-        self.reserved, self.port = reserve_port()
+        self.reserved, free = reserve_port()
+        self.port = self.port or free
         self.managed, management = reserve_port()
         self.url = f"http://127.0.0.1:{management}"
         self.process = Process(
