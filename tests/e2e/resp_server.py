@@ -78,6 +78,12 @@ class RespServer:
         for thread in self.threads:
             thread.join(5)
 
+    def drop(self):
+        """Ends the connections that are open, those that hang too."""
+        with self.lock:
+            for s in self.open:
+                s.shutdown(socket.SHUT_RDWR)
+
     def load(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.config["tls-cert-file"], self.config["tls-key-file"])

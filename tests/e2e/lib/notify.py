@@ -15,6 +15,8 @@ class Notify:
             os.unlink(self.path)
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
         self.socket.bind(self.path)
+        self.poll = select.poll()  # select(2) ends at 1024 descriptors
+        self.poll.register(self.socket, select.POLLIN)
         self.messages = []  # each a dict of one datagram: {"READY": "1", "STATUS": "…"}
 
     def close(self):
@@ -22,7 +24,7 @@ class Notify:
 
     def read(self, timeout=0):
         """Takes in what has come; waits at most timeout for the first datagram."""
-        while select.select([self.socket], [], [], timeout)[0]:
+        while self.poll.poll(timeout * 1000):
             lines = self.socket.recv(65536).decode().splitlines()
             self.messages.append(dict(line.split("=", 1) for line in lines if "=" in line))
             timeout = 0
