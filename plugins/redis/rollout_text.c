@@ -103,8 +103,9 @@ char *rollout_report(const struct rollout *r, int32_t *ret_status)
 	if (!f)
 		return NULL;
 	*ret_status = told ? told->status : HC_OK;
+	fprintf(f, "looked at %u server%s, changed nothing", r->n, r->n == 1 ? "" : "s");
 	for (uint32_t i = 0; i < r->n; i++)
-		fprintf(f, "%s%s\n%s", i ? "\n" : "", target_name(r->turns[i].target),
+		fprintf(f, "\n\n%s\n%s", target_name(r->turns[i].target),
 			target_report(r->turns[i].target));
 	fclose(f);
 	return text;
