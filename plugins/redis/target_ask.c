@@ -42,8 +42,8 @@ static void choose_questions(struct target *t)
 	t->n_asked = 0;
 	if (!t->known && t->config->has_password)
 		t->asked[t->n_asked++] = ASK_AUTH;
+	t->asked[t->n_asked++] = ASK_HELLO; /* each time: after a failover the role is another */
 	if (!t->known) {
-		t->asked[t->n_asked++] = ASK_HELLO;
 		t->asked[t->n_asked++] = ASK_DIR;
 		t->asked[t->n_asked++] = ASK_BIND;
 	}
