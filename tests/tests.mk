@@ -3,6 +3,7 @@
 
 PYTEST ?= /usr/bin/python3 -m pytest
 PYTEST_ARGS ?=
+E2E ?= tests/e2e
 JOBS   := $(shell nproc)
 # Most tests wait for others most of the time.
 PYTEST_JOBS ?= $(shell echo $$((2 * $(JOBS))))
@@ -84,7 +85,7 @@ abi:
 # ---- end to end ----
 .PHONY: e2e
 e2e: all fakes
-	$(Q)HOTCERT_BUILD=$(B) $(PYTEST) -q -n $(PYTEST_JOBS) --dist loadgroup tests/e2e $(PYTEST_ARGS)
+	$(Q)HOTCERT_BUILD=$(B) $(PYTEST) -q -n $(PYTEST_JOBS) --dist loadgroup $(E2E) $(PYTEST_ARGS)
 
 # The stepca plugin against the current step-ca, built through the Go module proxy with a current Go.
 CURRENT_CA = build/ca-current
