@@ -89,9 +89,9 @@ static void on_polled(struct acme *acme, const struct http_reply *reply)
 	if (z->challenge == ACME_PENDING && z->failed) {
 		if (++acme->tries >= TRIES_MAX)
 			return authz_fail(acme);
-		return acme_wait(acme, reply, tell_again);
+		return acme_wait(acme, reply->retry_after, tell_again);
 	}
-	acme_wait(acme, reply, look);
+	acme_wait(acme, reply->retry_after, look);
 }
 
 static void look(struct acme *acme)

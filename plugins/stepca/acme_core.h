@@ -59,7 +59,8 @@ struct acme {
 	struct acme_call call;
 	hc_timer *timer;
 	void (*after)(struct acme *acme);
-	unsigned waits; /* in a row */
+	unsigned waits;	     /* in a row */
+	int64_t retry_after; /* of the last reply about the order */
 };
 
 /* -- asking: acme_request.c -----------------------------------------------------------------------
@@ -76,8 +77,9 @@ void acme_post_by_key(struct acme *acme, const char *url, json_t *payload, acme_
 /* A compact JWS as the flattened JSON of RFC 7515 section 7.2.2. NULL: out of memory. */
 json_t *acme_flatten(const char *jws);
 
-/* Calls `after` later: when the reply says (NULL: it does not), else after more and more time. */
-void acme_wait(struct acme *acme, const struct http_reply *reply, void (*after)(struct acme *acme));
+/* Calls `after` later: when the CA says (Retry-After; 0: it does not), else after ever more time.
+ */
+void acme_wait(struct acme *acme, int64_t retry_after, void (*after)(struct acme *acme));
 void acme_wait_ms(struct acme *acme, int64_t ms, void (*after)(struct acme *acme));
 
 void acme_call_finish(struct acme *acme); /* frees what the last call has left */

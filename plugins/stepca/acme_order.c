@@ -24,6 +24,7 @@ static void take_order(struct acme *acme, const struct http_reply *reply)
 		return acme_fail_reply(acme, r, reply);
 	acme_order_finish(&acme->order);
 	acme->order = order;
+	acme->retry_after = reply->retry_after;
 	order_advance(acme);
 }
 
@@ -193,7 +194,7 @@ static void order_advance(struct acme *acme)
 		return finalize(acme);
 	if (status == ACME_PENDING && !acme->authorized)
 		return acme_authz_begin(acme);
-	acme_wait(acme, NULL, order_poll);
+	acme_wait(acme, acme->retry_after, order_poll);
 }
 
 void acme_order_authorized(struct acme *acme)

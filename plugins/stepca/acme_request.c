@@ -237,14 +237,14 @@ void acme_wait_ms(struct acme *acme, int64_t ms, void (*after)(struct acme *acme
 		task_fail_errno(acme->task, -ENOMEM, "cannot wait for the CA");
 }
 
-void acme_wait(struct acme *acme, const struct http_reply *reply, void (*after)(struct acme *acme))
+void acme_wait(struct acme *acme, int64_t retry_after, void (*after)(struct acme *acme))
 {
 	int64_t ms = WAIT_FIRST_MS << (acme->waits < 5 ? acme->waits : 5);
 
 	acme->waits++;
 	if (ms > WAIT_LONGEST_MS)
 		ms = WAIT_LONGEST_MS;
-	if (reply && reply->retry_after > 0)
-		ms = reply->retry_after < WAIT_ASKED_MS ? reply->retry_after : WAIT_ASKED_MS;
+	if (retry_after > 0)
+		ms = retry_after < WAIT_ASKED_MS ? retry_after : WAIT_ASKED_MS;
 	acme_wait_ms(acme, ms, after);
 }

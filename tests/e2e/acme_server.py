@@ -20,7 +20,7 @@ def problem(status, kind, detail, headers=None, **more):
 
 class ScriptedACME(HttpsServer):
     """One account, one order at a time. Any route can be overridden: see HttpsServer. Challenges stay pending until
-    `verdict` says otherwise: "valid", or the object that a challenge's "error" is to be."""
+    they were all posted and `verdict` says otherwise: "valid", or the object that a challenge's "error" is to be."""
 
     def __init__(self, ca, directory):
         super().__init__(ca.issue(cn="localhost"), directory)
@@ -88,7 +88,7 @@ class ScriptedACME(HttpsServer):
         return 201, {"status": "valid"}, self.headers(Location=f"{self.url}/account/1")
 
     def order(self):
-        if self.order_status == "pending" and self.verdict == "valid":
+        if self.order_status == "pending" and self.verdict == "valid" and self.told >= len(self.identifiers):
             self.order_status = "ready"
         order = {"status": self.order_status, "identifiers": self.identifiers, "finalize": f"{self.url}/finalize",
                  "authorizations": [f"{self.url}/authz/{i}" for i in range(len(self.identifiers))]}
@@ -100,15 +100,16 @@ class ScriptedACME(HttpsServer):
         payload, = self.signed(request)
         self.identifiers = payload["identifiers"]
         self.orders += 1
-        self.order_status = "pending"
+        self.order_status, self.told = "pending", 0
         return 201, self.order(), self.headers(Location=f"{self.url}/order/1")
 
     def authz(self, i):
-        status = "valid" if self.verdict == "valid" else "invalid" if self.verdict else "pending"
+        told = self.told >= len(self.identifiers)
+        status = "pending" if not told or not self.verdict else "valid" if self.verdict == "valid" else "invalid"
         challenges = []
         for kind in self.offered:
             one = {"type": kind, "url": f"{self.url}/challenge", "token": f"token-{i}_{kind}", "status": status}
-            if isinstance(self.verdict, dict):
+            if status == "invalid":
                 one["error"] = self.verdict
             challenges.append(one)
         return {"identifier": self.identifiers[i], "status": status, "challenges": challenges}
