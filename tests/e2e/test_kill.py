@@ -3,6 +3,7 @@
 import os
 import random
 import subprocess
+import time
 
 import pytest
 from cryptography import x509
@@ -18,6 +19,7 @@ directory = {tls}
 cert = redis.crt
 key = redis.key
 ca = ca.crt
+settle_warn = 100ms
 [stepca redis]
 url = {ca.url}
 fingerprint = {ca.fingerprint}
@@ -46,6 +48,14 @@ def leaf_of_whole_pair(tls):
     return cert.fingerprint(hashes.SHA256()).hex()
 
 
+def renewal_takes(hotcertd):
+    """In seconds, on this machine and under its load."""
+    begin = time.monotonic()
+    code, out = hotcertd.ctl("renew", "redis")
+    assert code == 0, out
+    return time.monotonic() - begin
+
+
 @pytest.mark.parametrize("rekey", ["no", "yes"])
 def test_killed_during_renewals(hotcertd, make_step_ca, make_redis, tls, rekey):
     seed = random.randrange(1 << 32)
@@ -59,12 +69,13 @@ def test_killed_during_renewals(hotcertd, make_step_ca, make_redis, tls, rekey):
     hotcertd.wait_instance("stepca:redis", "ok")
     redis.start()
     renewed = set()
+    takes = renewal_takes(hotcertd)
     for _ in range(KILLS // 2):
         renewed.add(leaf_of_whole_pair(tls))
         ctl = Process([hotcertd.build / "hotcertctl", "-s", hotcertd.socket, "renew", "redis"],
                       hotcertd.directory / "ctl.log")
-        try:  # a random instant of the renewal, which takes some 20 ms, or of what follows
-            ctl.popen.wait(chance.random() * 0.06)
+        try:  # a random instant of the renewal, or of what follows
+            ctl.popen.wait(chance.random() * 1.5 * takes)
         except subprocess.TimeoutExpired:
             pass
         hotcertd.kill()
@@ -77,4 +88,4 @@ def test_killed_during_renewals(hotcertd, make_step_ca, make_redis, tls, rekey):
     redis.wait_served(leaf)
     left = [f for f in os.listdir(tls) if f not in ("redis.crt", "redis.key", "ca.crt")]
     assert len(left) <= 3, f"seed {seed}: temporary files pile up: {left}"
-    assert len(renewed) > KILLS // 20, f"seed {seed}: only {len(renewed)} renewals came through"
+    assert len(renewed) > KILLS // 10, f"seed {seed}: only {len(renewed)} renewals came through"
