@@ -1,8 +1,8 @@
 """A scripted RESP server, for what a real Redis cannot be made to do: other versions and faults.
 
 It answers HELLO and CONFIG like a Redis of the version it is told to be, on a unix socket, and serves the pair that
-it has loaded on a TLS port of 127.0.0.1. `script` overrides answers, by the first words of a command: bytes to send,
-HANG, or CLOSE.
+it has loaded on a TLS port of 127.0.0.1, which answers commands, too. `script` overrides answers, by the first words of
+a command: bytes to send, HANG, or CLOSE; those two may also be its "handshake".
 """
 
 import hashlib
@@ -41,7 +41,7 @@ class RespServer:
         self.tls = pathlib.Path(tls)
         self.script = {}
         self.commands = []  # all that were received, as lists of words
-        self.connections = 0
+        self.connections = 0  # at the unix socket
         self.loads = 0
         self.lock = threading.Lock()
         self.stopping = threading.Event()
@@ -111,14 +111,20 @@ class RespServer:
             s.close()
 
     def serve_tls(self, s):
+        if self.script.get("handshake") is HANG:
+            self.stopping.wait()
+        if self.script.get("handshake") in (HANG, CLOSE):
+            return
         with self.context.wrap_socket(s, server_side=True) as wrapped:
-            while wrapped.recv(4096):
-                pass
+            self.talk(wrapped)
 
     def serve_resp(self, s):
         self.connections += 1
         with self.lock:
             self.open.add(s)
+        self.talk(s)
+
+    def talk(self, s):
         with s.makefile("rwb") as stream:
             while (words := self.read_command(stream)) is not None:
                 self.commands.append(words)
@@ -150,6 +156,8 @@ class RespServer:
             if prefix in self.script:
                 scripted = self.script[prefix]
                 return scripted(words) if callable(scripted) else scripted
+        if words[0] == "AUTH":
+            return b"+OK\r\n"
         if words[0] == "HELLO":
             return (b"*14\r\n" + bulk("server") + bulk(self.product) + bulk("version") + bulk(self.version)
                     + bulk("proto") + b":2\r\n" + bulk("id") + b":7\r\n" + bulk("mode") + bulk(self.mode)
