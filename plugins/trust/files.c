@@ -33,40 +33,6 @@ static void content_of(const char *path, uint8_t ret[32])
 		pem_each(text, len, first_fingerprint, &to);
 }
 
-static bool same_name(const struct entry *entry, const struct name_parts *parts)
-{
-	return memcmp(entry->fingerprint, parts->fingerprint, sizeof(parts->fingerprint)) == 0;
-}
-
-/*
- * A file of ours that does not hold what its name says: to be written anew where that root is
- * wanted. Else it goes like any other; the name's half of the fingerprint and zeros stand for what
- * it was.
- */
-static int note_damaged(const char *name, const struct name_parts *parts,
-			struct inventory *inventory)
-{
-	uint8_t fingerprint[32] = {0};
-
-	for (size_t i = 0; i < inventory->n; i++) {
-		struct entry *entry = &inventory->list[i];
-
-		if (!same_name(entry, parts))
-			continue;
-		entry->flags |= STORE_DAMAGED;
-		return inventory_own(inventory, entry->fingerprint, name);
-	}
-	memcpy(fingerprint, parts->fingerprint, sizeof(parts->fingerprint));
-	return inventory_own(inventory, fingerprint, name);
-}
-
-static void note_others(struct inventory *inventory, const struct name_parts *parts)
-{
-	for (size_t i = 0; i < inventory->n; i++)
-		if (same_name(&inventory->list[i], parts))
-			inventory->list[i].flags |= STORE_OTHERS;
-}
-
 /* A file of ours; `gone` where a change that takes it out was cut short. */
 static int note_ours(const char *dir, const char *name, bool gone, const struct name_parts *parts,
 		     struct inventory *inventory)
@@ -75,11 +41,11 @@ static int note_ours(const char *dir, const char *name, bool gone, const struct 
 	char path[PATH_MAX];
 
 	if (gone)
-		return note_damaged(name, parts, inventory);
+		return inventory_own_damaged(inventory, parts, name);
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
 	content_of(path, content);
 	if (memcmp(content, parts->fingerprint, sizeof(parts->fingerprint)) != 0)
-		return note_damaged(name, parts, inventory);
+		return inventory_own_damaged(inventory, parts, name);
 	return inventory_own(inventory, content, name);
 }
 
@@ -98,7 +64,7 @@ static int note_file(const struct store *store, const char *dir, const char *suf
 	if (name_is_of(&parts, store->env->instance))
 		return note_ours(dir, name, gone, &parts, inventory);
 	if (!gone)
-		note_others(inventory, &parts);
+		inventory_note_others(inventory, &parts);
 	return 0;
 }
 

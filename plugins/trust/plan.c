@@ -65,6 +65,35 @@ int inventory_own(struct inventory *inventory, const uint8_t fingerprint[32], co
 	return entry->name ? 0 : -ENOMEM;
 }
 
+static bool same_name(const struct entry *entry, const struct name_parts *parts)
+{
+	return memcmp(entry->fingerprint, parts->fingerprint, sizeof(parts->fingerprint)) == 0;
+}
+
+int inventory_own_damaged(struct inventory *inventory, const struct name_parts *parts,
+			  const char *name)
+{
+	uint8_t fingerprint[32] = {0};
+
+	for (size_t i = 0; i < inventory->n; i++) {
+		struct entry *entry = &inventory->list[i];
+
+		if (!same_name(entry, parts))
+			continue;
+		entry->flags |= STORE_DAMAGED;
+		return inventory_own(inventory, entry->fingerprint, name);
+	}
+	memcpy(fingerprint, parts->fingerprint, sizeof(parts->fingerprint));
+	return inventory_own(inventory, fingerprint, name);
+}
+
+void inventory_note_others(struct inventory *inventory, const struct name_parts *parts)
+{
+	for (size_t i = 0; i < inventory->n; i++)
+		if (same_name(&inventory->list[i], parts))
+			inventory->list[i].flags |= STORE_OTHERS;
+}
+
 void inventory_note_live(void *inventory, const uint8_t *der, size_t len,
 			 const uint8_t fingerprint[32])
 {

@@ -7,7 +7,8 @@
 
 #define FILE_MAX (16u << 20)
 
-static const struct store_type *const types[] = {&store_system, &store_bundle, &store_directory};
+static const struct store_type *const types[] = {&store_system, &store_bundle, &store_directory,
+						 &store_java, &store_nss};
 
 int store_create(const struct store_env *env, const char *spec, struct store **ret,
 		 const char **ret_why)
@@ -28,7 +29,8 @@ int store_create(const struct store_env *env, const char *spec, struct store **r
 		}
 		return r;
 	}
-	*ret_why = "is no kind of store; write system, bundle:/path/to/file.pem or directory:/path";
+	*ret_why = "is no kind of store; write system, bundle:/path/to/file.pem, directory:/path, "
+		   "java:/path/to/keystore or nss:/path";
 	return -EINVAL;
 }
 

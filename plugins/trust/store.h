@@ -53,6 +53,15 @@ void inventory_finish(struct inventory *inventory);
 struct entry *inventory_find(struct inventory *inventory, const uint8_t fingerprint[32]);
 /* Notes that the store has this one from us, called name (copied). 0 or -ENOMEM. */
 int inventory_own(struct inventory *inventory, const uint8_t fingerprint[32], const char *name);
+/*
+ * Notes one of ours that is not what its name says: to be written anew where that root is wanted.
+ * Else it goes like any other; the name's half of the fingerprint and zeros stand for what it was.
+ * 0 or -ENOMEM.
+ */
+int inventory_own_damaged(struct inventory *inventory, const struct name_parts *parts,
+			  const char *name);
+/* Notes that another instance of hotcert has put this one there. */
+void inventory_note_others(struct inventory *inventory, const struct name_parts *parts);
 /* Notes that programs find this one there; for pem_each(). */
 void inventory_note_live(void *inventory, const uint8_t *der, size_t len,
 			 const uint8_t fingerprint[32]);
@@ -90,6 +99,8 @@ struct store_env {
 	hc_ctx *ctx;
 	char instance[NAME_INSTANCE];
 	const char *sysroot; /* "" or the directory that holds the system */
+	/* Ends refresh(): HC_OK, or the status and why. */
+	void (*refreshed)(void *data, int32_t status, const char *why);
 	/* Ends change(): an HC_* status, and one line of text where it is not HC_OK. */
 	void (*done)(void *data, int32_t status, const char *text);
 	void *data;
@@ -104,12 +115,15 @@ struct store_type {
 	int (*create)(const struct store_env *env, const char *arg, struct store **ret,
 		      const char **ret_why);
 	void (*destroy)(struct store *store);
+	/* Asks a program what look() is to say, and then calls env->refreshed(), now or later.
+	 * NULL: look() needs none. */
+	void (*refresh)(struct store *store);
 	/* Fills in what is there. 0 or a negative errno and why, one line. */
 	int (*look)(struct store *store, struct inventory *inventory, char why[STORE_WHY]);
 	/* Begins what is marked, then calls env->done(), now or later. The inventory stays till
 	 * then. */
 	void (*change)(struct store *store, struct inventory *inventory);
-	/* Drops a change that is under way; no done() comes. */
+	/* Drops what is under way; neither done() nor refreshed() comes. */
 	void (*cancel)(struct store *store);
 };
 
@@ -120,7 +134,7 @@ struct store {
 	struct tally tally;
 };
 
-extern const struct store_type store_bundle, store_directory, store_system;
+extern const struct store_type store_bundle, store_directory, store_java, store_nss, store_system;
 
 /* Makes the store that a word of `stores` names, which must outlive it. As store_type.create. */
 int store_create(const struct store_env *env, const char *spec, struct store **ret,

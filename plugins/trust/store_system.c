@@ -185,8 +185,8 @@ static int system_create(const struct store_env *env, const char *arg, struct st
 	if (!sys)
 		return -ENOMEM;
 	sys->magic = SYSTEM_MAGIC;
-	sys->lock = -1;
 	sys->store.env = env;
+	system_change_init(sys, env);
 	*ret = &sys->store;
 	return 0;
 }

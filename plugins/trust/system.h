@@ -6,9 +6,10 @@
 
 #include <limits.h>
 
-#include "common/tail.h"
 #include "trust/files.h"
 #include "trust/links.h"
+#include "trust/lock.h"
+#include "trust/program.h"
 #include "trust/store.h"
 
 #define SYSTEM_MAGIC 0x73797374u
@@ -46,13 +47,10 @@ struct system {
 	/* The change under way. */
 	const struct family *family;
 	struct inventory *inventory;
-	int lock;	 /* the directory with the roots, locked; -1: not */
-	hc_timer *timer; /* until the lock is tried again */
-	hc_child *child;
-	const char *program; /* that runs as child */
+	struct lock lock; /* on the directory with the roots */
+	struct program program;
 	void (*next)(struct system *sys);
 	struct links released; /* rows of links to be tidied when it has ended */
-	struct tail tail;
 };
 
 /* The family that this system is of, or NULL. */
@@ -83,6 +81,7 @@ int system_files_settle(struct system *sys);
 bool system_link_is_outward(const struct store *store, const struct family *family,
 			    const char *name);
 
+void system_change_init(struct system *sys, const struct store_env *env);
 /* The operation of store_type, and the end of one that is under way. */
 void system_change(struct store *store, struct inventory *inventory);
 void system_change_finish(struct system *sys);

@@ -3,31 +3,18 @@
  * the distribution, tidies up after it, and looks whether all that has worked.
  */
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "trust/system.h"
-
-#define LOCK_AGAIN_MS 100
 
 /* Gives up what the change holds. Leaves what it has written. */
 void system_change_finish(struct system *sys)
 {
-	const struct hc_host *host = sys->store.env->host;
-
-	host->timer_remove(sys->timer);
-	host->child_kill(sys->child);
-	if (sys->lock >= 0)
-		close(sys->lock);
+	program_stop(&sys->program);
+	lock_drop(&sys->lock);
 	links_finish(&sys->released);
-	sys->timer = NULL;
-	sys->child = NULL;
-	sys->lock = -1;
 	sys->inventory = NULL;
 }
 
@@ -59,55 +46,23 @@ static void settle(struct system *sys)
 			    store_hint(r));
 }
 
-static void on_line(void *data, const char *line)
+static void program_ended(void *data, int32_t status, const char *why)
 {
 	struct system *sys = data;
 
 	assert(sys->magic == SYSTEM_MAGIC);
-	sys->store.env->host->log(sys->store.env->ctx, HC_LOG_DEBUG, "%s: %s", sys->program, line);
-	tail_add(&sys->tail, line);
-}
-
-static void on_exit_code(void *data, int32_t code)
-{
-	struct system *sys = data;
-	const char *last = tail_last(&sys->tail);
-
-	assert(sys->magic == SYSTEM_MAGIC);
-	sys->child = NULL;
-	if (code == 0)
+	if (status == HC_OK)
 		sys->next(sys);
 	else
-		change_done(sys, HC_RETRY, "%s %s %d%s%s", sys->program,
-			    code < 0 ? "was killed by signal" : "exited with",
-			    code < 0 ? -code : code, *last ? ": " : "", last);
+		change_done(sys, status, "%s", why);
 }
 
-/*
- * Runs a program, then next. It inherits the lock: where this daemon is killed the program goes on,
- * and whoever comes next must wait for its end.
- */
-static void start(struct system *sys, const char *program, const char *const *argv,
+/* Runs a program, then next. */
+static void start(struct system *sys, const char *name, const char *const *argv,
 		  void (*next)(struct system *sys))
 {
-	const struct store_env *env = sys->store.env;
-	struct hc_spawn spawn = {
-		.size = sizeof(spawn),
-		.argv = argv,
-		.on_line = on_line,
-		.on_exit = on_exit_code,
-		.data = sys,
-	};
-	int32_t r;
-
-	sys->program = program;
 	sys->next = next;
-	sys->tail.n = 0;
-	fcntl(sys->lock, F_SETFD, 0);
-	r = env->host->spawn(env->ctx, &spawn, &sys->child);
-	fcntl(sys->lock, F_SETFD, FD_CLOEXEC);
-	if (r < 0)
-		change_done(sys, store_status(r), "cannot run %s: %s", program, strerror(-r));
+	program_run(&sys->program, name, argv, NULL, sys->lock.fd);
 }
 
 /*
@@ -181,37 +136,29 @@ static void update(struct system *sys)
 		update_from_outside(sys);
 }
 
-static void write_files(struct system *sys)
+static void locked(void *data, int r)
 {
-	int r = system_files_write(sys);
+	struct system *sys = data;
+	const char *root = sys->store.env->sysroot, *anchors = sys->family->anchors;
 
+	assert(sys->magic == SYSTEM_MAGIC);
+	if (r < 0) {
+		change_done(sys, store_status(r), "cannot open and lock %s%s: %s", root, anchors,
+			    strerror(-r));
+		return;
+	}
+	r = system_files_write(sys);
 	if (r == 0)
 		update(sys);
 	else
-		change_done(sys, store_status(r), "cannot write to %s%s: %s%s",
-			    sys->store.env->sysroot, sys->family->anchors, strerror(-r),
-			    store_hint(r));
+		change_done(sys, store_status(r), "cannot write to %s%s: %s%s", root, anchors,
+			    strerror(-r), store_hint(r));
 }
 
-/*
- * Debian's program may not run twice at a time: each run appends to one and the same temporary
- * file. So the instances of hotcert take turns with a lock on the directory.
- */
-static void try_lock(void *data)
+void system_change_init(struct system *sys, const struct store_env *env)
 {
-	struct system *sys = data;
-	const struct store_env *env = sys->store.env;
-
-	assert(sys->magic == SYSTEM_MAGIC);
-	if (flock(sys->lock, LOCK_EX | LOCK_NB) == 0)
-		write_files(sys);
-	else if (errno != EWOULDBLOCK)
-		change_done(sys, HC_RETRY, "cannot lock %s%s: %s", env->sysroot,
-			    sys->family->anchors, strerror(errno));
-	else if (sys->timer)
-		env->host->timer_set(sys->timer, LOCK_AGAIN_MS);
-	else if (!(sys->timer = env->host->timer_add(env->ctx, LOCK_AGAIN_MS, try_lock, sys)))
-		change_done(sys, HC_RETRY, "%s", strerror(ENOMEM));
+	sys->program = (struct program){.env = env, .on_end = program_ended, .data = sys};
+	lock_init(&sys->lock, env, locked, sys);
 }
 
 void system_change(struct store *store, struct inventory *inventory)
@@ -221,14 +168,8 @@ void system_change(struct store *store, struct inventory *inventory)
 
 	sys->inventory = inventory;
 	sys->family = system_detect(store);
-	if (!sys->family) {
-		change_done(sys, HC_RETRY, "the trust store has gone");
-		return;
-	}
-	system_path(store, sys->family->anchors, "", path);
-	sys->lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (sys->lock < 0)
-		change_done(sys, store_status(-errno), "cannot open %s: %s", path, strerror(errno));
+	if (sys->family)
+		lock_take(&sys->lock, system_path(store, sys->family->anchors, "", path));
 	else
-		try_lock(sys);
+		change_done(sys, HC_RETRY, "the trust store has gone");
 }

@@ -239,8 +239,12 @@ static int32_t trust_create(const struct hc_host *host, hc_ctx *ctx, void **ret_
 	t->magic = TRUST_MAGIC;
 	t->host = host;
 	t->ctx = ctx;
-	t->env = (struct store_env){
-		.host = host, .ctx = ctx, .sysroot = "", .done = work_store_changed, .data = t};
+	t->env = (struct store_env){.host = host,
+				    .ctx = ctx,
+				    .sysroot = "",
+				    .refreshed = work_store_refreshed,
+				    .done = work_store_changed,
+				    .data = t};
 	if (sysroot && strcmp(sysroot, "/") != 0)
 		t->env.sysroot = sysroot;
 	name_instance(host->name(ctx), t->env.instance);
@@ -261,11 +265,16 @@ static int32_t trust_create(const struct hc_host *host, hc_ctx *ctx, void **ret_
 
 static const struct hc_option options[] = {
 	{"stores", HC_OPT_LIST, 0, "system", NULL,
-	 "where to install: system, bundle:/path/file.pem, directory:/path"},
+	 "where to install: system, bundle:/path/file.pem, directory:/path, java:/path/keystore, "
+	 "nss:/path"},
 	{"fingerprints", HC_OPT_LIST, 0, NULL, NULL,
 	 "SHA-256 of the roots that may be installed; any where it is not given"},
 	{"overlap", HC_OPT_DURATION, 0, "7d", NULL,
 	 "how long a root stays installed that the watch no longer has"},
+	{"java_password_file", HC_OPT_SECRET, 0, NULL, NULL,
+	 "file with the password of the keystores; `changeit` where it is not given"},
+	{"nss_password_file", HC_OPT_SECRET, 0, NULL, NULL,
+	 "file with the password of the NSS databases, where they have one"},
 	{"sysroot", HC_OPT_PATH, 0, NULL, NULL,
 	 "directory with the system whose store is meant, for images and tests"},
 };

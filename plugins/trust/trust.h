@@ -53,7 +53,8 @@ void fingerprints_finish(struct fingerprints *f);
 void work_start(struct trust *t, bool uninstall, hc_job job);
 /* Drops the job under way, if any. */
 void work_cancel(struct trust *t);
-/* The done() of struct store_env. */
+/* The refreshed() and the done() of struct store_env. */
+void work_store_refreshed(void *data, int32_t status, const char *why);
 void work_store_changed(void *data, int32_t status, const char *text);
 
 #endif

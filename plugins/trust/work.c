@@ -207,22 +207,47 @@ static int work_plan(struct trust *t, char why[STORE_WHY])
 	return r;
 }
 
+/* Begins what is to be done in the store at hand; false: there is nothing. */
+static bool work_change(struct trust *t)
+{
+	char why[STORE_WHY];
+	int r = work_plan(t, why);
+
+	if (r < 0)
+		work_failed(t, store_status(r), why);
+	if (r < 0 || !inventory_has_work(&t->inventory))
+		return false;
+	t->stores[t->at]->type->change(t->stores[t->at], &t->inventory);
+	return true;
+}
+
 /* Goes on with the next store that has something to be done, or ends. */
 static void work_next(struct trust *t)
 {
-	char why[STORE_WHY];
-	int r;
-
 	for (; t->at < t->n_stores; t->at++) {
-		r = work_plan(t, why);
-		if (r < 0) {
-			work_failed(t, store_status(r), why);
-		} else if (inventory_has_work(&t->inventory)) {
-			t->stores[t->at]->type->change(t->stores[t->at], &t->inventory);
+		struct store *store = t->stores[t->at];
+
+		if (store->type->refresh) {
+			store->type->refresh(store);
 			return;
 		}
+		if (work_change(t))
+			return;
 	}
 	work_end(t);
+}
+
+void work_store_refreshed(void *data, int32_t status, const char *why)
+{
+	struct trust *t = data;
+
+	assert(t->magic == TRUST_MAGIC && t->busy);
+	if (status != HC_OK)
+		work_failed(t, status, why);
+	else if (work_change(t))
+		return;
+	t->at++;
+	work_next(t);
 }
 
 void work_start(struct trust *t, bool uninstall, hc_job job)

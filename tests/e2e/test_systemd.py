@@ -1,5 +1,6 @@
 """The unit under a real systemd: readiness, reload, watchdog, and what the sandbox lets each plugin do."""
 
+import os
 import re
 import shutil
 
@@ -15,7 +16,7 @@ UNIT = ROOT / "systemd/hotcertd.service"
 # ---- what can be said of the unit without running it ------------------------------------------------
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
-@pytest.mark.parametrize("drop_in, tenths", [(None, 21), ("stepca", 21), ("trust", 21), ("credentials", 21), ("exec", 24)])
+@pytest.mark.parametrize("drop_in, tenths", [(None, 21), ("stepca", 21), ("trust", 21), ("trust-java", 22), ("credentials", 21), ("exec", 24)])
 def test_exposure(tmp_path, drop_in, tenths):
     shutil.copy(UNIT, tmp_path)
     if drop_in:
@@ -27,6 +28,13 @@ def test_exposure(tmp_path, drop_in, tenths):
 
 
 # ---- a guest for all that follows -----------------------------------------------------------------------
+
+def java():
+    """The directories of this machine's Java, to be put into the guest; none where it is not Debian's."""
+    home = os.path.dirname(os.path.dirname(os.path.realpath(shutil.which("keytool") or "")))
+    settings = os.path.dirname(os.path.realpath(f"{home}/conf/net.properties"))
+    return {p: p for p in (home, settings)} if home.startswith("/usr/lib/jvm/") and settings.startswith("/etc/java") else {}
+
 
 @pytest.fixture(scope="module")
 def guest(build, tmp_path_factory):
@@ -46,7 +54,7 @@ def guest(build, tmp_path_factory):
     one = Guest(tmp_path_factory.mktemp("guest"), root, {
         "/usr/sbin/hotcertd": stage / "hotcertd", "/usr/bin/hotcertctl": stage / "hotcertctl",
         "/usr/lib/hotcert/plugins": plugins, "/usr/lib/systemd/system/hotcertd.service": UNIT,
-        "/usr/share/doc/hotcert/hotcertd.service.d": f"{UNIT}.d"})
+        "/usr/share/doc/hotcert/hotcertd.service.d": f"{UNIT}.d", **java()})
     try:
         if not one.boot():
             pytest.skip("systemd-nspawn cannot boot a guest here")
@@ -280,6 +288,21 @@ def test_the_drop_in_for_trust_and_the_real_store(service, guest, ca):
     guest.sh("hotcertctl do trust:redis uninstall")
     assert guest.run("sh", "-c", verify)[0] != 0
     assert guest.sh("ls /usr/local/share/ca-certificates") == ""
+
+
+@pytest.mark.skipif(not java(), reason="needs a Java of Debian's")
+def test_the_drop_in_for_java(service, guest):
+    home = next(p for p in java() if p.startswith("/usr/lib/jvm/"))
+    guest.sh("mkdir -p /etc/ssl/certs/java; rm -f /etc/ssl/certs/java/*")
+    service.drop_in("path", f"[Service]\nEnvironment=PATH={home}/bin:/usr/bin:/bin\nReadWritePaths=/etc/ssl/certs/java\n")
+    service.conf("20-trust", "[trust redis]\nstores = java:/etc/ssl/certs/java/cacerts\n")
+    service.start()
+    service.wait_log("trust:redis: java:.*: keytool (exited with|was killed by signal) [0-9]+")
+    assert guest.sh("ls /etc/ssl/certs/java") == ""
+    service.drop_in("trust-java")
+    assert service.ctl("restart")[0] == 0
+    service.wait_ok("trust:redis")
+    assert "trustedCertEntry" in guest.sh(f"{home}/bin/keytool -list -storepass changeit -keystore /etc/ssl/certs/java/cacerts")
 
 
 def test_the_drop_in_for_credentials(service, guest):
