@@ -34,7 +34,9 @@ X509_REQ *csr_create(EVP_PKEY *key, const char *subject, const GENERAL_NAMES *na
 {
 	X509_REQ *csr = X509_REQ_new();
 
-	if (csr && add_subject(csr, subject) && add_names(csr, names) &&
+	/* OpenSSL 3.5 verifies no request whose version is only implied. */
+	if (csr && X509_REQ_set_version(csr, X509_REQ_VERSION_1) == 1 &&
+	    add_subject(csr, subject) && add_names(csr, names) &&
 	    X509_REQ_set_pubkey(csr, key) == 1 && X509_REQ_sign(csr, key, key_digest(key)) > 0)
 		return csr;
 	X509_REQ_free(csr);
