@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "common/tls.h"
 #include "common/words.h"
+#include "redis/record.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -168,6 +169,9 @@ int config_read(const struct hc_host *host, hc_ctx *ctx, struct redis_config *re
 		r = r < 0 ? r : -EINVAL;
 	if (read_path_map(&c) < 0 || (r == 0 && read_fallback(&c, addrs) < 0))
 		r = r < 0 ? r : -EINVAL;
+	c.book = record_book_load(host, ctx);
+	if (!c.book)
+		r = -ENOMEM;
 	if (r < 0) {
 		config_finish(&c);
 		free(addrs);
@@ -184,6 +188,19 @@ void config_finish(struct redis_config *c)
 	c->context = NULL;
 	path_map_finish(&c->path_map);
 	free(steal(&c->fallback));
+	record_book_destroy(steal(&c->book));
+}
+
+bool config_save(const struct redis_config *c, bool all)
+{
+	int r;
+
+	do
+		r = record_flush(c->book);
+	while (all && r > 0);
+	if (r < 0)
+		c->host->log(c->ctx, HC_LOG_WARNING, "the state cannot be saved: %s", strerror(-r));
+	return r > 0;
 }
 
 /* ---- trust ---- */

@@ -23,6 +23,7 @@ enum expired_policy {
 struct redis_config {
 	const struct hc_host *host;
 	hc_ctx *ctx;
+	struct record_book *book;     /* what is remembered of the servers */
 	const char *const *addresses; /* as configured */
 	const char *username;	      /* NULL: the default user */
 	const char *server_name;      /* NULL: the address' host */
@@ -51,6 +52,9 @@ struct redis_config {
 	uint8_t context_sha256[32]; /* of the CA certificates in it */
 	char acl_rules[80];	    /* what the user needs, as for ACL SETUSER */
 };
+
+/* Writes what has changed in the book, all of it or one page: whether there is more. */
+bool config_save(const struct redis_config *config, bool all);
 
 /*
  * Reads and checks the options: 0, or -EINVAL after every error was reported. addrs gets

@@ -42,6 +42,7 @@ static void redis_destroy(void *instance)
 		return;
 	assert(r->magic == REDIS_MAGIC);
 	rollout_finish(&r->rollout);
+	config_save(&r->config, true);
 	r->config.host->timer_remove(r->tear_down);
 	r->config.host->timer_remove(r->save);
 	free(r->addrs);
@@ -100,9 +101,13 @@ static void on_save(void *data)
 	struct redis *r = data;
 
 	assert(r->magic == REDIS_MAGIC);
-	r->config.host->timer_remove(steal(&r->save));
 	for (uint32_t i = 0; i < r->rollout.n; i++)
-		target_save(r->rollout.turns[i].target);
+		target_put(r->rollout.turns[i].target);
+	/* Each page is an fsync: the loop runs in between. */
+	if (config_save(&r->config, false))
+		r->config.host->timer_set(r->save, 0);
+	else
+		r->config.host->timer_remove(steal(&r->save));
 }
 
 static bool is_unsaved(const struct redis *r)

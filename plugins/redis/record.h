@@ -1,5 +1,5 @@
 /*
- * redis/record - what the daemon remembers of a server across restarts
+ * redis/record - what the daemon remembers of its servers across restarts
  */
 #ifndef HC_REDIS_RECORD_H
 #define HC_REDIS_RECORD_H
@@ -24,11 +24,20 @@ enum {
 	RECORD_OWES_REWRITE = 2,
 };
 
-/* server is the address as configured. What cannot be read is as if it were not there. */
-void record_load(const struct hc_host *host, hc_ctx *ctx, const char *server, struct record *ret);
+/* The records of an instance's servers, in pages: a page is a value of the state, so one fsync. */
+struct record_book;
 
-/* Returns 0 or a negative errno. */
-int record_save(const struct hc_host *host, hc_ctx *ctx, const char *server,
-		const struct record *record);
+/* Reads what was saved. What cannot be read is as if it were not there. NULL: out of memory. */
+struct record_book *record_book_load(const struct hc_host *host, hc_ctx *ctx);
+void record_book_destroy(struct record_book *book); /* writes nothing; takes NULL */
+
+/* server is the address as configured. All zero where there is no record of it. */
+void record_find(const struct record_book *book, const char *server, struct record *ret);
+
+/* Puts a record into the book: 0 or -ENOMEM. */
+int record_put(struct record_book *book, const char *server, const struct record *record);
+
+/* Writes one page that has changed: 1: there are more; 0: that was all; or what failed. */
+int record_flush(struct record_book *book);
 
 #endif

@@ -223,7 +223,7 @@ struct target *target_create(const struct redis_config *config, const char *name
 	t->name = name;
 	t->addr = *addr;
 	server_init(&t->server);
-	record_load(config->host, config->ctx, name, &t->record);
+	record_find(config->book, name, &t->record);
 	return t;
 }
 
@@ -232,7 +232,7 @@ void target_destroy(struct target *t)
 	if (!t)
 		return;
 	assert(t->magic == TARGET_MAGIC);
-	target_save(t);
+	target_put(t);
 	target_drop_fallback(t);
 	target_disconnect(t);
 	t->config->host->alarm_remove(t->expiry);
@@ -300,17 +300,10 @@ void target_tear_down(struct target *t)
 		probe_destroy(steal(&t->probe));
 }
 
-void target_save(struct target *t)
+void target_put(struct target *t)
 {
-	int r;
-
-	if (!t->unsaved)
-		return;
-	t->unsaved = false;
-	r = record_save(t->config->host, t->config->ctx, t->name, &t->record);
-	if (r < 0)
-		t->config->host->log(t->config->ctx, HC_LOG_WARNING,
-				     "%s: the state cannot be saved: %s", t->name, strerror(-r));
+	if (t->unsaved && record_put(t->config->book, t->name, &t->record) == 0)
+		t->unsaved = false;
 }
 
 bool target_unsaved(const struct target *t)

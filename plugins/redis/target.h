@@ -43,8 +43,8 @@ void target_cancel(struct target *target);
 
 /* Closes the connection that proved the last run, whose end did not wait for that. */
 void target_tear_down(struct target *target);
-/* Writes what is to survive a restart, where it has changed. */
-void target_save(struct target *target);
+/* Puts what is to survive a restart into config->book, where it has changed; so does the end. */
+void target_put(struct target *target);
 bool target_unsaved(const struct target *target);
 
 const char *target_name(const struct target *target);

@@ -112,7 +112,8 @@ static void owe(struct target *t)
 		return;
 	t->record.owed |= owed;
 	t->unsaved = true;
-	target_save(t);
+	target_put(t);
+	config_save(t->config, true);
 }
 
 void target_set(struct target *t)
