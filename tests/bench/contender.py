@@ -152,11 +152,12 @@ class Applied(Contender):
 class Served(Contender):
     """hotcertd, up to the end of the job of its redis plugin, which has seen the certificate served."""
 
-    def __init__(self, directory, pairs, hotcertd, server, more=""):
+    def __init__(self, directory, pairs, hotcertd, *servers):
         super().__init__(directory, pairs)
+        addresses = "\n    ".join(f"unix:{server.unix}" for server in servers)
         hotcertd.conf("redis", WATCH.format(name="redis", directory=directory)
-                      + f"[redis redis]\naddress = unix:{server.unix}\n{more}")
-        self.server = server
+                      + f"[redis redis]\naddress = {addresses}\n")
+        self.servers = servers
         self.hotcertd = hotcertd
         self.hotcertd.start_piped()
 
@@ -168,7 +169,7 @@ class Served(Contender):
             assert not re.search(r" (error|warning) ", line), line
 
     def finish(self):
-        assert self.server.served() == self.pair.fingerprint
+        assert {server.served() for server in self.servers} == {self.pair.fingerprint}
         self.hotcertd.stop()
 
 

@@ -1,6 +1,7 @@
 /*
- * floor_redis DIRECTORY SOCKET [PORT] - one CONFIG SET on a connection that is open already; says
- * the time at +OK, or with PORT at the end of a fresh TLS handshake
+ * floor_redis DIRECTORY SOCKET [PORT [SOCKET PORT]...] - one CONFIG SET on a connection that is
+ * open already; says the time at +OK, or with PORT at the end of a fresh TLS handshake. Several
+ * servers are done one after another.
  */
 #include "floor.h"
 
@@ -88,26 +89,31 @@ static void shake_hands(SSL_CTX *context, int port)
 	close(fd);
 }
 
+#define MAX_SERVERS 1000
+
 int main(int argc, char **argv)
 {
 	char command[3 * PATH_MAX];
 	SSL_CTX *context = make_context();
-	int inotify, redis;
+	int inotify, redis[MAX_SERVERS], n = (argc - 1) / 2;
 	size_t len;
 
-	if (argc != 3 && argc != 4)
+	if (argc < 3 || (argc > 3 && argc % 2 != 0) || n > MAX_SERVERS)
 		return 2;
 	inotify = watch_directory(argv[1]);
-	redis = dial(argv[2]);
+	for (int i = 0; i < n; i++)
+		redis[i] = dial(argv[2 + 2 * i]);
 	len = format_command(command, sizeof(command), argv[1]);
 	say_ready();
 	for (;;) {
 		wait_change(inotify);
-		if (write(redis, command, len) != (ssize_t)len)
-			die("redis");
-		expect_ok(redis);
-		if (argc == 4)
-			shake_hands(context, atoi(argv[3]));
+		for (int i = 0; i < n; i++) {
+			if (write(redis[i], command, len) != (ssize_t)len)
+				die("redis");
+			expect_ok(redis[i]);
+			if (argc > 3)
+				shake_hands(context, atoi(argv[3 + 2 * i]));
+		}
 		say_now();
 	}
 }
