@@ -5,6 +5,7 @@ import re
 import signal
 import stat
 import subprocess
+import tempfile
 
 import pytest
 
@@ -30,7 +31,7 @@ def configured(hotcertd, ca, tls, probe):
     ca.issue().write(tls)
 
     def configure(**more):
-        hotcertd.conf("10-test", CONF.format(tls=tls, record=probe.path, **{"daemon": "", "probe": "", **more}))
+        hotcertd.conf("10-test", CONF.format(**{"tls": tls, "record": probe.path, "daemon": "", "probe": "", **more}))
     hotcertd.configure = configure
     configure()
     return hotcertd
@@ -159,9 +160,17 @@ def test_no_watchdog_that_is_meant_for_another(configured):
     assert not messages(configured, "WATCHDOG")
 
 
-def test_idle_means_idle(configured):
+@pytest.fixture
+def quiet(ca):
+    """A certificate directory of which none above is one where others come and go all the time, as in /tmp."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as directory:
+        ca.issue().write(directory)
+        yield directory
+
+
+def test_idle_means_idle(configured, quiet):
     """Between two pings of the watchdog there is nothing to wake up for."""
-    configured.configure(daemon="rescan = 0")
+    configured.configure(daemon="rescan = 0", tls=quiet)
     configured.env["WATCHDOG_USEC"] = "600000"
     configured.start()
     configured.sync()

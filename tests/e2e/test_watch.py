@@ -1,5 +1,7 @@
 """Section 4 of the design: whatever happens to the files, the last state arrives, once."""
 
+import hashlib
+import mmap
 import os
 import pathlib
 import shutil
@@ -346,10 +348,27 @@ def test_the_wanting_plugin_hears_of_missing_files(world):
     assert world.probe.last()["state"] == 0
 
 
-def test_rescan_notices_what_no_event_told(world, tmp_path):
-    """Belt and braces: the file system below is one that tells nothing (events are taken away)."""
-    world.ca.issue().write(world.directory)
-    world.configure().hotcertd.conf("20-rescan", "[hotcert]\nrescan = 100ms\n")
-    world.hotcertd.start()
-    world.seen = len(world.probe.calls())
-    world.expect(world.ca.issue().write(world.directory))
+def write_through_memory(path, data):
+    """inotify(7) tells nothing of a change through mmap(2), until the mapping goes."""
+    with open(path, "r+b") as f:
+        memory = mmap.mmap(f.fileno(), len(data))
+    memory[:] = data
+    return memory
+
+
+def test_rescan_notices_what_no_event_told(world):
+    pairs = [world.ca.issue() for _ in range(2)]
+    certs = [p.cert_pem.ljust(2048, b"\n") for p in pairs]
+    keys = [p.key_pem.ljust(1024, b"\n") for p in pairs]
+    cert, key = world.directory / "redis.crt", world.directory / "redis.key"
+    pki.in_place(key, keys[0], 0o600)
+    pki.in_place(cert, certs[0])
+    world.start()
+    mappings = write_through_memory(cert, certs[1]), write_through_memory(key, keys[1])
+    assert world.settle() == []
+    world.hotcertd.conf("20-rescan", "[hotcert]\nrescan = 100ms\n")
+    assert world.hotcertd.reload()[0] == 0
+    call = world.probe.wait_digest(hashlib.sha256(certs[1]).hexdigest())
+    assert call["state"] == 0 and files(call)["cert"]["certs"] == [pairs[1].serial]
+    for memory in mappings:
+        memory.close()
