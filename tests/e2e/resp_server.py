@@ -33,10 +33,10 @@ def array(items):
 
 
 class RespServer:
-    def __init__(self, directory, tls, version="7.0.15", product="redis", mode="standalone"):
+    def __init__(self, directory, tls, version="7.0.15", product="redis", mode="standalone", role="master"):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.version, self.product, self.mode = version, product, mode
+        self.version, self.product, self.mode, self.role = version, product, mode, role
         self.unix = self.directory / "resp.sock"
         self.tls = pathlib.Path(tls)
         self.script = {}
@@ -159,14 +159,17 @@ class RespServer:
         if words[0] == "AUTH":
             return b"+OK\r\n"
         if words[0] == "HELLO":
-            return (b"*14\r\n" + bulk("server") + bulk(self.product) + bulk("version") + bulk(self.version)
-                    + bulk("proto") + b":2\r\n" + bulk("id") + b":7\r\n" + bulk("mode") + bulk(self.mode)
-                    + bulk("role") + bulk("master") + bulk("modules") + b"*0\r\n")
+            return self.hello()
         if words[:2] == ["CONFIG", "GET"]:
             return self.config_get(words[2])
         if words[:2] == ["CONFIG", "SET"]:
             return self.config_set(words[2:])
         return b"-ERR unknown command '%s'\r\n" % words[0].encode()
+
+    def hello(self):
+        return (b"*14\r\n" + bulk("server") + bulk(self.product) + bulk("version") + bulk(self.version)
+                + bulk("proto") + b":2\r\n" + bulk("id") + b":7\r\n" + bulk("mode") + bulk(self.mode)
+                + bulk("role") + bulk(self.role) + bulk("modules") + b"*0\r\n")
 
     def config_get(self, pattern):
         if pattern == "tls-*-file":

@@ -84,6 +84,29 @@ def test_replicas_first(hotcertd, make_redis, ca, tls):
     assert "master_link_status:up" in replicas[0].command("INFO", "replication")
 
 
+def test_a_replica_that_is_slow_to_say_so(hotcertd, make_resp, ca, tls):
+    """The primary has answered long before; it waits all the same."""
+    primary, replica = make_resp(), make_resp(role="replica")
+    order = []
+    for server in primary, replica:
+        def answer(words, server=server):
+            order.append(server.role)
+            return server.config_set(words[2:])
+        server.script["CONFIG SET"] = answer
+    configure(hotcertd, tls, addresses([primary, replica]))
+
+    def late(words):
+        asked = len([c for c in replica.commands if c[0] == "HELLO"])
+        wait.until(lambda: [c[2] for c in primary.commands if c[1] == "GET"].count("tls-port") >= asked, "the primary answers")
+        return replica.hello()
+    replica.script["HELLO"] = late
+    hotcertd.start()
+    order.clear()
+    for _ in range(3):
+        renew(ca, tls, hotcertd)
+    assert order == ["replica", "master"] * 3
+
+
 def block_reload(server, tls):
     """A client pair that the server cannot load blocks all of it, on the next CONFIG SET."""
     client = tls.parent / "client"
