@@ -4,6 +4,7 @@
 #   make test     unit, ABI and end-to-end tests, plainly and under ASan+UBSan
 #   make          build only         make install   DESTDIR= prefix=     (make uninstall)
 #   make lint     style and layers   make bench     speed and size, as ratios
+#   make test-matrix                 the tests on another Debian: tests/matrix.mk
 #   make deps     installs through apt what is missing
 #
 # B=build/NAME chooses the build directory, CC=clang the compiler, SAN=1 the sanitizers, V=1 shows commands.
