@@ -10,8 +10,9 @@ import subprocess
 
 import pytest
 
-from lib import pki, wait
+from lib import model_sys, pki, wait
 from lib.probe import files
+from lib.process import Process
 
 
 @pytest.fixture
@@ -269,6 +270,33 @@ def test_a_directory_that_may_not_be_listed_falls_back_to_polling(world, tmp_pat
     (tmp_path / "closed").chmod(0o755)
     world.expect(world.ca.issue().write(directory))
     assert world.hotcertd.watch("redis")["polled"] is None
+
+
+@pytest.fixture
+def fuse(tmp_path):
+    """fuse(source, target): a real FUSE file system that shows source at target, in this test's mount namespace."""
+    served = []
+
+    def mount(source, target):
+        served.append(Process(["bindfs", "-f", source, target], tmp_path / "bindfs.log"))
+        wait.until(lambda: os.path.ismount(target), lambda: f"mounted\n{served[0].tail()}")
+    with model_sys.private_mounts() as can:
+        if not can or not os.path.exists("/dev/fuse"):
+            pytest.skip("no FUSE here")
+        yield mount
+        for one in served:
+            one.stop()
+
+
+def test_a_fuse_file_system_is_polled(fuse, world, tmp_path):
+    """It tells nothing of what others do in its source."""
+    source = tmp_path / "source"
+    world.ca.issue().write(source)
+    fuse(source, world.directory)
+    world.start()
+    world.hotcertd.wait_log("instead of being watched: a network or FUSE file system")
+    assert "FUSE" in world.hotcertd.watch("redis")["polled"]
+    world.expect(world.ca.issue().write(source))
 
 
 def test_a_storm_of_writes_ends_on_the_last(world):
