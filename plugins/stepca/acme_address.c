@@ -1,7 +1,6 @@
 /*
  * The addresses of acme_listen.h, and sockets that listen there
  */
-#include "common/mem.h"
 #include "stepca/acme_listen.h"
 
 #include <arpa/inet.h>
@@ -10,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BACKLOG = 64 };
 
@@ -81,18 +81,17 @@ static int open_socket(struct sockaddr_storage *address)
 int acme_listen_at(const struct sockaddr_storage *wanted)
 {
 	struct sockaddr_storage address = *wanted;
-	cleanup_close int fd = open_socket(&address);
-	int on = 1, off = 0, r;
+	int fd = open_socket(&address), on = 1, off = 0, r;
 
 	if (fd < 0)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (address.ss_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	if (bind(fd, (const struct sockaddr *)&address, length_of(&address)) < 0 ||
-	    listen(fd, BACKLOG) < 0)
-		return -errno;
-	r = fd;
-	fd = -1;
+	if (bind(fd, (const struct sockaddr *)&address, length_of(&address)) == 0 &&
+	    listen(fd, BACKLOG) == 0)
+		return fd;
+	r = -errno;
+	close(fd);
 	return r;
 }

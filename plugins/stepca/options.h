@@ -27,12 +27,13 @@ enum credential { BY_PASSWORD, BY_X5C, BY_TOKEN_FILE, BY_TOKEN_COMMAND, BY_ACME 
 
 struct options {
 	char *url; /* https://HOST[:PORT][/PATH], no slash at its end */
-	bool has_fingerprint;
 	uint8_t fingerprint[PEM_FINGERPRINT_LEN];
 	const char *root; /* path of a PEM file; NULL: by fingerprint */
 	enum credential credential;
-	const char *provisioner;
+	bool has_fingerprint;
 	bool has_password;
+	bool has_key_password;
+	const char *provisioner;
 	const char *x5c_cert; /* paths; NULL: not so */
 	const char *x5c_key;
 	const char *token_file;
@@ -49,7 +50,6 @@ struct options {
 	bool update_roots;
 	bool federation;
 	int64_t overlap;
-	bool has_key_password;
 	struct file_access cert_access;
 	struct file_access key_access;
 	int64_t request_timeout;
