@@ -3,122 +3,36 @@
  *
  * Each run of certutil is one transaction of the database, so a crash in between leaves it whole.
  */
-#include <assert.h>
 #include <errno.h>
-#include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "trust/listing.h"
-#include "trust/lock.h"
-#include "trust/program.h"
+#include "trust/keyring.h"
 
-#define MAGIC 0x6e737364u
-#define CERTUTIL "certutil"
-
-/* A line of `certutil -L`: one certificate, or several of one name. */
+/* A line of `certutil -L`. */
 struct nickname {
 	char *text;
 	bool trusted;
 };
 
 struct nss {
-	struct store store;
-	unsigned magic;
-	const char *path;
+	struct keyring ring;
 	const char *password_file;
 	char file[PATH_MAX]; /* its cert9.db */
 	char dir[PATH_MAX];  /* as certutil wants it, "sql:/path" */
-	struct listing listing;
 
-	/* The program at hand, and what it prints. */
-	struct program program;
-	void (*next)(struct nss *nss);
-	void (*on_line)(struct nss *nss, const char *line);
+	/* What certutil prints: first the names, then the certificates of one after the other. */
 	struct nickname *nicknames;
 	size_t n_nicknames;
-	size_t asked; /* for the certificates of so many of them */
+	size_t asked;
 	struct block block;
-	bool no_memory;
-	void (*after_list)(struct nss *nss);
-
-	/* The change under way. */
-	bool changing;
-	struct inventory *inventory;
-	struct lock lock;
-	char cert[PATH_MAX]; /* the certificate to be read */
-	size_t at;
-	bool cleared; /* the old certificate of that name is out */
 };
 
-static void nicknames_finish(struct nss *nss)
-{
-	for (size_t i = 0; i < nss->n_nicknames; i++)
-		free(nss->nicknames[i].text);
-	free(nss->nicknames);
-	nss->nicknames = NULL;
-	nss->n_nicknames = 0;
-	block_finish(&nss->block);
-}
-
-/* Gives up what is under way. */
-static void nss_finish(struct nss *nss)
-{
-	program_stop(&nss->program);
-	nicknames_finish(nss);
-	if (nss->lock.fd >= 0)
-		unlink(nss->cert);
-	lock_drop(&nss->lock);
-	nss->inventory = NULL;
-}
-
-static void nss_end(struct nss *nss, int32_t status, const char *format, ...) HC_PRINTF(3, 4);
-
-/* Ends what is under way, a change or a look. */
-static void nss_end(struct nss *nss, int32_t status, const char *format, ...)
-{
-	const struct store_env *env = nss->store.env;
-	char text[STORE_WHY];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	nss_finish(nss);
-	if (nss->changing)
-		env->done(env->data, status, text);
-	else
-		env->refreshed(env->data, status, text);
-}
-
-static void program_ended(void *data, int32_t status, const char *why)
-{
-	struct nss *nss = data;
-
-	assert(nss->magic == MAGIC);
-	if (status == HC_OK)
-		nss->next(nss);
-	else
-		nss_end(nss, status, "%s", why);
-}
-
-static void on_line(void *data, const char *line)
-{
-	struct nss *nss = data;
-
-	assert(nss->magic == MAGIC);
-	if (nss->on_line)
-		nss->on_line(nss, line);
-}
-
 /* Runs certutil with these words and those for the database, then next. */
-static void certutil(struct nss *nss, const char *const *words,
-		     void (*line)(struct nss *nss, const char *line), void (*next)(struct nss *nss))
+static void certutil(struct nss *nss, const char *const *words, void (*next)(struct keyring *ring))
 {
-	const char *argv[16] = {CERTUTIL, "-d", nss->dir};
+	const char *argv[16] = {"certutil", "-d", nss->dir};
 	size_t n = 3;
 
 	if (nss->password_file) {
@@ -128,9 +42,7 @@ static void certutil(struct nss *nss, const char *const *words,
 	while (*words)
 		argv[n++] = *words++;
 	argv[n] = NULL;
-	nss->on_line = line;
-	nss->next = next;
-	program_run(&nss->program, CERTUTIL, argv, NULL, nss->lock.fd);
+	keyring_run(&nss->ring, argv, NULL, next);
 }
 
 /* ---- what is in it -----------------------------------------------------------------------------
@@ -171,7 +83,7 @@ static void take_nickname(struct nss *nss, const char *line)
 		return;
 	}
 	free(one.text);
-	nss->no_memory = true;
+	nss->ring.no_memory = true;
 }
 
 /* certutil prints all certificates of the same subject, whatever the name: of ours the name tells
@@ -190,42 +102,54 @@ static void take_certificate(struct nss *nss, const char *line)
 	uint8_t fingerprint[32];
 
 	if (block_line(&nss->block, line, fingerprint) &&
-	    !is_of_another_name(nickname->text, fingerprint) &&
-	    listing_add(&nss->listing, nickname->text, nickname->trusted, fingerprint) < 0)
-		nss->no_memory = true;
+	    !is_of_another_name(nickname->text, fingerprint))
+		keyring_add(&nss->ring, nickname->text, nickname->trusted, fingerprint);
 }
 
-/* Asks for the certificates of one name after the other. */
-static void ask_next(struct nss *nss)
+static void nss_line(struct keyring *ring, const char *line)
 {
+	struct nss *nss = (struct nss *)ring;
+
+	if (nss->asked == 0)
+		take_nickname(nss, line);
+	else
+		take_certificate(nss, line);
+}
+
+static void ask_next(struct keyring *ring)
+{
+	struct nss *nss = (struct nss *)ring;
 	const char *words[] = {"-L", "-a", "-n", NULL, NULL};
 
-	if (nss->no_memory) {
-		nss_end(nss, HC_RETRY, "%s", strerror(ENOMEM));
-	} else if (nss->asked < nss->n_nicknames) {
-		words[3] = nss->nicknames[nss->asked++].text;
-		certutil(nss, words, take_certificate, ask_next);
-	} else {
-		nss->listing.complete = true;
-		nss->after_list(nss);
+	if (nss->asked == nss->n_nicknames) {
+		keyring_listed(ring);
+		return;
 	}
+	words[3] = nss->nicknames[nss->asked++].text;
+	certutil(nss, words, ask_next);
 }
 
-static void list(struct nss *nss, void (*next)(struct nss *nss))
+static void nss_finish(struct keyring *ring)
+{
+	struct nss *nss = (struct nss *)ring;
+
+	for (size_t i = 0; i < nss->n_nicknames; i++)
+		free(nss->nicknames[i].text);
+	free(nss->nicknames);
+	nss->nicknames = NULL;
+	nss->n_nicknames = 0;
+	nss->asked = 0;
+	block_finish(&nss->block);
+}
+
+static void nss_list(struct keyring *ring)
 {
 	static const char *const words[] = {"-L", NULL};
+	struct nss *nss = (struct nss *)ring;
 
-	listing_begin(&nss->listing, nss->file);
-	nicknames_finish(nss);
-	nss->no_memory = false;
-	nss->asked = 0;
-	nss->after_list = next;
-	certutil(nss, words, take_nickname, ask_next);
-}
-
-static void listed(struct nss *nss)
-{
-	nss_end(nss, HC_OK, "%s", "");
+	nss_finish(ring);
+	listing_begin(&ring->listing, nss->file);
+	certutil(nss, words, ask_next);
 }
 
 /* certutil would make a database that is not there; that is for whoever owns the directory. */
@@ -233,163 +157,53 @@ static void nss_refresh(struct store *store)
 {
 	struct nss *nss = (struct nss *)store;
 
-	nss->changing = false;
+	nss->ring.changing = false;
 	if (access(nss->file, F_OK) < 0)
-		nss_end(nss, HC_FAILED,
+		keyring_end(
+			&nss->ring, HC_FAILED,
 			"cannot read %s: %s; `certutil -N -d %s --empty-password` makes a database",
 			nss->file, strerror(errno), nss->dir);
-	else if (listing_is_current(&nss->listing, nss->file))
-		nss_end(nss, HC_OK, "%s", "");
 	else
-		list(nss, listed);
-}
-
-static int nss_look(struct store *store, struct inventory *inventory, char why[STORE_WHY])
-{
-	struct nss *nss = (struct nss *)store;
-	int r = listing_note(&nss->listing, store->env->instance, false, inventory);
-
-	if (r < 0)
-		snprintf(why, STORE_WHY, "%s", strerror(-r));
-	return r;
+		keyring_refresh(&nss->ring, nss->file);
 }
 
 /* ---- a change
  * ------------------------------------------------------------------------------------ */
 
-/* Looks again: all that was to be installed must be there, with trust. */
-static void verify(struct nss *nss)
+static void nss_remove(struct keyring *ring, const char *name)
 {
-	const struct entry *entry;
+	const char *const words[] = {"-D", "-n", name, NULL};
 
-	inventory_forget_live(nss->inventory);
-	for (size_t i = 0; i < nss->listing.n; i++)
-		if (nss->listing.list[i].trusted)
-			inventory_note_live(nss->inventory, NULL, 0,
-					    nss->listing.list[i].fingerprint);
-	if (inventory_all_live(nss->inventory, &entry))
-		nss_end(nss, HC_OK, "%s", "");
-	else
-		nss_end(nss, HC_RETRY, CERTUTIL " ended well, but %s is not trusted in %s",
-			entry->root->subject, nss->file);
+	certutil((struct nss *)ring, words, keyring_step);
 }
 
-static void step(struct nss *nss);
-
-static void take_out(struct nss *nss, const struct entry *entry)
+static void nss_import(struct keyring *ring, const char *name)
 {
-	const char *const words[] = {"-D", "-n", entry->name, NULL};
+	const char *const words[] = {"-A", "-n", name, "-t", "C,,", "-a", "-i", ring->cert, NULL};
 
-	certutil(nss, words, NULL, step);
+	certutil((struct nss *)ring, words, keyring_step);
 }
 
-static int write_cert(struct nss *nss, const struct entry *entry)
-{
-	const struct store_env *env = nss->store.env;
-	struct hc_replace replace = {
-		.size = sizeof(replace),
-		.path = nss->cert,
-		.data = entry->root->pem,
-		.len = strlen(entry->root->pem),
-		.mode = 0600,
-		.uid = (uint32_t)-1,
-		.gid = (uint32_t)-1,
-	};
-
-	return env->host->replace(env->ctx, &replace);
-}
-
-static void install(struct nss *nss, const struct entry *entry)
-{
-	char name[NAME_FILE];
-	const char *const words[] = {"-A", "-n", name, "-t", "C,,", "-a", "-i", nss->cert, NULL};
-	int r = write_cert(nss, entry);
-
-	name_file(nss->store.env->instance, entry->fingerprint, entry->root->label, "", name);
-	if (r < 0)
-		nss_end(nss, store_status(r), "cannot write it: %s%s", strerror(-r), store_hint(r));
-	else
-		certutil(nss, words, NULL, step);
-}
-
-/* Whether somebody else has the certificate there without trust: that is not ours to change. */
-static bool is_withheld(const struct nss *nss, const struct entry *entry, const struct listed **ret)
-{
-	*ret = listing_find(&nss->listing, entry->fingerprint);
-	return entry->todo == TODO_INSTALL && *ret && !entry->name && !(*ret)->trusted;
-}
-
-static void step(struct nss *nss)
-{
-	const struct listed *there;
-
-	while (nss->at < nss->inventory->n) {
-		const struct entry *entry = &nss->inventory->list[nss->at];
-
-		if (is_withheld(nss, entry, &there)) {
-			nss_end(nss, HC_FAILED,
-				"%s is there as \"%s\" without trust; `certutil -M -d %s -n \"%s\" "
-				"-t "
-				"C,,` gives it",
-				entry->root->subject, there->name, nss->dir, there->name);
-			return;
-		}
-		if (entry->todo != TODO_NOTHING && entry->name && !nss->cleared) {
-			nss->cleared = true;
-			take_out(nss, entry);
-			return;
-		}
-		nss->cleared = false;
-		nss->at++;
-		if (entry->todo == TODO_INSTALL) {
-			install(nss, entry);
-			return;
-		}
-	}
-	list(nss, verify);
-}
-
-static void locked(void *data, int r)
-{
-	struct nss *nss = data;
-
-	assert(nss->magic == MAGIC);
-	if (r < 0)
-		nss_end(nss, store_status(r), "cannot open and lock %s: %s", nss->path,
-			strerror(-r));
-	else
-		step(nss);
-}
-
-static void nss_change(struct store *store, struct inventory *inventory)
-{
-	struct nss *nss = (struct nss *)store;
-
-	nss->changing = true;
-	nss->inventory = inventory;
-	nss->at = 0;
-	nss->cleared = false;
-	lock_take(&nss->lock, nss->path);
-}
-
-static void nss_cancel(struct store *store)
-{
-	nss_finish((struct nss *)store);
-}
+/* ---- the store
+ * ----------------------------------------------------------------------------------- */
 
 static void nss_destroy(struct store *store)
 {
-	struct nss *nss = (struct nss *)store;
-
-	nss_finish(nss);
-	listing_finish(&nss->listing);
-	nss->magic = 0;
-	free(nss);
+	keyring_finish((struct keyring *)store);
+	free(store);
 }
 
 static int nss_create(const struct store_env *env, const char *arg, struct store **ret,
 		      const char **ret_why)
 {
+	static const struct keyring_ops ops = {
+		.program = "certutil",
+		.list = nss_list,
+		.on_line = nss_line,
+		.remove = nss_remove,
+		.import = nss_import,
+		.finish = nss_finish,
+	};
 	struct nss *nss;
 
 	if (*arg != '/' || strlen(arg) > PATH_MAX - 32) {
@@ -400,17 +214,13 @@ static int nss_create(const struct store_env *env, const char *arg, struct store
 	nss = calloc(1, sizeof(*nss));
 	if (!nss)
 		return -ENOMEM;
-	nss->magic = MAGIC;
-	nss->store.env = env;
-	nss->path = arg;
+	keyring_init(&nss->ring, env, &ops);
+	nss->ring.dir = arg;
 	nss->password_file = env->host->opt_string(env->ctx, "nss_password_file");
 	snprintf(nss->file, sizeof(nss->file), "%s/cert9.db", arg);
 	snprintf(nss->dir, sizeof(nss->dir), "sql:%s", arg);
-	snprintf(nss->cert, sizeof(nss->cert), "%s/.hotcert.pem", arg);
-	nss->program = (struct program){
-		.env = env, .on_end = program_ended, .on_line = on_line, .data = nss};
-	lock_init(&nss->lock, env, locked, nss);
-	*ret = &nss->store;
+	snprintf(nss->ring.cert, sizeof(nss->ring.cert), "%s/.hotcert.pem", arg);
+	*ret = &nss->ring.store;
 	return 0;
 }
 
@@ -419,7 +229,7 @@ const struct store_type store_nss = {
 	.create = nss_create,
 	.destroy = nss_destroy,
 	.refresh = nss_refresh,
-	.look = nss_look,
-	.change = nss_change,
-	.cancel = nss_cancel,
+	.look = keyring_look,
+	.change = keyring_change,
+	.cancel = keyring_cancel,
 };

@@ -114,7 +114,7 @@ def test_a_root_that_others_have_without_trust_is_left(daemon, database, ca):
     configure(daemon, database)
     daemon.start()
     instance = daemon.instance("trust:corp")
-    assert instance["state"] == "failed" and 'CN=Test Root is there as "theirs" without trust; `certutil -M -d' in instance["message"]
+    assert instance["state"] == "failed" and 'CN=Test Root is there as "theirs" without trust; give it trust or remove it' in instance["message"]
     assert database.list() == {"theirs": ",,"}
 
 
