@@ -24,7 +24,7 @@ check:
 	$(Q)$(MAKE) --no-print-directory unit abi e2e
 
 .PHONY: tests-build
-tests-build: all $(UNIT_BIN) fakes abi-builds ca-programs
+tests-build: all $(UNIT_BIN) fakes tracer abi-builds ca-programs
 
 # A real step-ca, from PATH or built from Debian's packages; both passes use the same.
 .PHONY: ca-programs
@@ -63,6 +63,14 @@ $(B)/tests/plugins/%.so: tests/plugins/%.c plugins/plugin.map Makefile
 
 .PHONY: fakes
 fakes: $(FAKE_SO)
+
+# ---- kills a program at one of its system calls, or fills its disk there ----
+.PHONY: tracer
+tracer: $(B)/tests/at_syscall
+
+$(B)/tests/at_syscall: tests/trace/at_syscall.c
+	$(Q)mkdir -p $(@D)
+	$(call say,LD,$@) $(CC) -std=c11 -D_GNU_SOURCE $(WARN) -O2 $< -o $@
 
 # ---- ABI: the header as 1.0 froze it, and one in which every struct has grown ----
 $(B)/abi-1.0/include/hotcert/plugin.h: tests/abi/plugin-1.0.h

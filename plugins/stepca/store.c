@@ -169,16 +169,27 @@ int store_write_ca(const struct store *store, const char *pem, size_t len)
 /* -- a new key and its certificate, in two files
  * ------------------------------------------------------ */
 
+/* A temporary name beside a file. Free with free(3). */
+static char *beside(const char *file, const char *suffix)
+{
+	const char *slash = strrchr(file, '/');
+	char *path;
+
+	return asprintf(&path, "%.*s/.%s%s", (int)(slash - file), file, slash + 1, suffix) < 0
+		       ? NULL
+		       : path;
+}
+
 /* The certificate's place while its key is not there yet. Free with free(3). */
 static char *staged_path(const struct store *store)
 {
-	const char *slash = strrchr(store->cert, '/');
-	char *path;
+	return beside(store->cert, ".hotcert-next");
+}
 
-	if (asprintf(&path, "%.*s/.%s.hotcert-next", (int)(slash - store->cert), store->cert,
-		     slash + 1) < 0)
-		return NULL;
-	return path;
+/* A second name of the old key, to go back where its certificate can't be replaced. */
+static char *kept_path(const struct store *store)
+{
+	return beside(store->key, ".hotcert-old");
 }
 
 /* Renames the staged certificate over the old one and makes that last. */
@@ -196,32 +207,43 @@ static int commit(const struct store *store, const char *staged)
 	return 0;
 }
 
+static int write_key_then_commit(const struct store *store, const EVP_PKEY *key, const char *staged,
+				 const char *kept)
+{
+	bool can_go_back;
+	int r;
+
+	unlink(kept);
+	can_go_back = link(store->key, kept) == 0;
+	r = store_write_key(store, key);
+	if (r == 0) {
+		r = commit(store, staged);
+		if (r < 0 && (!can_go_back || rename(kept, store->key) < 0))
+			return r; /* the next store_roll_forward() ends it */
+	}
+	if (r < 0)
+		unlink(staged);
+	unlink(kept);
+	return r;
+}
+
 static int write_staged(const struct store *store, const EVP_PKEY *key, const char *pem)
 {
 	cleanup_free char *staged = staged_path(store);
+	cleanup_free char *kept = kept_path(store);
 	int r;
 
-	if (!staged)
+	if (!staged || !kept)
 		return -ENOMEM;
 	r = write_cert_at(store, staged, pem);
-	if (r < 0)
-		return r;
-	r = store_write_key(store, key);
-	if (r < 0) {
-		unlink(staged);
-		return r;
-	}
-	return commit(store, staged);
+	return r < 0 ? r : write_key_then_commit(store, key, staged, kept);
 }
 
-int store_roll_forward(const struct store *store)
+static int roll_forward(const struct store *store, const char *staged)
 {
-	cleanup_free char *staged = staged_path(store);
 	cleanup_with(pair_finish) struct pair pair = {0};
 	int r;
 
-	if (!staged)
-		return -ENOMEM;
 	if (access(staged, F_OK) < 0)
 		return errno == ENOENT ? 0 : -errno;
 	r = read_pair(store, staged, &pair);
@@ -233,6 +255,17 @@ int store_roll_forward(const struct store *store)
 		return r;
 	/* The key was never replaced: the old pair is whole, and the staged one leads nowhere. */
 	return unlink(staged) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+int store_roll_forward(const struct store *store)
+{
+	cleanup_free char *staged = staged_path(store);
+	cleanup_free char *kept = kept_path(store);
+	int r = staged && kept ? roll_forward(store, staged) : -ENOMEM;
+
+	if (r >= 0)
+		unlink(kept);
+	return r;
 }
 
 /* -- a new generation of the directory
