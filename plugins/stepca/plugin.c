@@ -28,6 +28,7 @@ static void stepca_destroy(void *instance)
 
 	assert(ca->magic == STEPCA_MAGIC);
 	task_cancel(ca);
+	authority_leave(&ca->member);
 	work_join_all(&ca->works);
 	acme_finish(ca);
 	ca->host->alarm_remove(ca->alarm);
@@ -52,6 +53,8 @@ static int32_t stepca_create(const struct hc_host *host, hc_ctx *ctx, void **ret
 	ca->store.ctx = ctx;
 	ca->store.options = &ca->options;
 	r = options_init(&ca->options, host, ctx);
+	if (r == 0)
+		r = authority_join(&ca->member, host, ctx, ca->options.url);
 	if (r < 0) {
 		stepca_destroy(ca);
 		return r;
@@ -103,7 +106,7 @@ static int rest(struct stepca *ca, const struct plan *plan, hc_job job)
 		return -ENOMEM;
 	ca->host->job_done(job, HC_SAME, "valid until %s, renews at %s",
 			   text_time(ca->not_after, until), text_time(plan->due_at, due));
-	if (!ca->roots_asked && ca->options.update_roots)
+	if (!ca->roots_asked && ca->options.update_roots && !authority_away(&ca->member))
 		task_start(ca, TASK_ROOTS, 0);
 	return 0;
 }
@@ -120,8 +123,44 @@ static int wait_for_validity(struct stepca *ca, const struct plan *plan, hc_job 
 	return 0;
 }
 
+/* Somebody has found out already that nobody is there, and looks out. */
+static void wait_for_ca(struct stepca *ca, const struct plan *plan, hc_job job)
+{
+	int64_t to = plan->leaf ? plan->leaf->not_after : 0;
+	char why[sizeof(ca->error)];
+
+	snprintf(why, sizeof(why), "%s", authority_away(&ca->member));
+	ca->host->job_done(job, stepca_await(ca, to, NULL, job), "%s", why);
+}
+
+/* Many want something of the CA: this one is called in time, and until then keeps no place. */
+static void wait_for_turn(struct stepca *ca, const struct plan *plan, hc_job job)
+{
+	bool well = plan->leaf && plan->leaf->not_after > ca->host->now_wall();
+
+	authority_wait_outside(&ca->member);
+	ca->host->job_delay(job, 60000, -1);
+	ca->host->job_done(job, well ? HC_SAME : HC_RETRY,
+			   "waits for its turn at %s: `parallel` others are before it",
+			   ca->options.url);
+}
+
+/* True where the job has ended, because the CA can't be asked right now. */
+static bool must_wait(struct stepca *ca, const struct plan *plan, hc_job job)
+{
+	if (authority_away(&ca->member))
+		wait_for_ca(ca, plan, job);
+	else if (authority_is_crowded(&ca->member))
+		wait_for_turn(ca, plan, job);
+	else
+		return false;
+	return true;
+}
+
 static int act(struct stepca *ca, const struct plan *plan, hc_job job)
 {
+	if (plan->need != PLAN_NOTHING && plan->need != PLAN_WAIT && must_wait(ca, plan, job))
+		return 0;
 	switch (plan->need) {
 	case PLAN_NOTHING:
 		return rest(ca, plan, job);
@@ -240,7 +279,7 @@ static int32_t stepca_action(void *instance, const char *name, uint32_t argc,
 	if (strcmp(name, "revoke") == 0)
 		begin_revoking(ca, argc, argv, job);
 	else
-		task_start(ca, strcmp(name, "check") == 0 ? TASK_CHECK : TASK_RENEW, job);
+		task_start_by_hand(ca, strcmp(name, "check") == 0 ? TASK_CHECK : TASK_RENEW, job);
 	return 0;
 }
 

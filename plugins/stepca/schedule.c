@@ -42,3 +42,10 @@ int64_t schedule_reluctance(int64_t to, int64_t now)
 {
 	return now >= to ? AFTER_EXPIRY : clamp((to - now) / 4, 10000, HOUR);
 }
+
+int64_t schedule_absence(int64_t to, int64_t now, uint16_t random)
+{
+	int64_t wait = now >= to ? 2 * HOUR : clamp((to - now) / 4, HOUR / 6, 2 * HOUR);
+
+	return wait - wait / 10 * random / 65536;
+}

@@ -34,4 +34,11 @@ int64_t schedule_patience(int64_t to, int64_t now);
  */
 int64_t schedule_reluctance(int64_t to, int64_t now);
 
+/*
+ * The wait before another try while the CA is away and somebody looks out for it (authority.h): a
+ * quarter of what is left, between ten minutes and two hours, and two hours once it has expired,
+ * up to a tenth of it off by chance. For a certificate of a day that makes fewer than 25 in a day.
+ */
+int64_t schedule_absence(int64_t to, int64_t now, uint16_t random);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "common/work.h"
 #include "stepca/acme_ledger.h"
+#include "stepca/authority.h"
 #include "stepca/options.h"
 #include "stepca/store.h"
 
@@ -21,8 +22,9 @@ struct stepca {
 	hc_ctx *ctx;
 	struct options options;
 	struct store store;
-	hc_alarm *alarm;   /* at the next renewal */
-	struct task *task; /* at most one */
+	struct member member; /* of those who ask the same CA */
+	hc_alarm *alarm;      /* at the next renewal */
+	struct task *task;    /* at most one */
 	struct acme_ledger ledger;
 	struct acme_pause pause;
 	uint64_t generation;	/* of the snapshot last applied */
@@ -35,6 +37,13 @@ struct stepca {
 	char serial[65];	/* of the certificate in place */
 	char error[1600];	/* of the last task; "" where it went well */
 };
+
+/*
+ * For the end of a job while the CA is away: sets its delay and waits for the CA to come back. to:
+ * end of the certificate in place, 0 where there is none; why: see authority_await(). Returns
+ * HC_RETRY.
+ */
+int32_t stepca_await(struct stepca *ca, int64_t to, const char *why, hc_job job);
 
 /* True where a person had the certificate with this serial number (hex) revoked: revoke.c. */
 bool stepca_revoked(const struct stepca *ca, const char *serial);

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <openssl/rand.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ static int64_t now_of(const struct task *task)
 static void task_free(struct task *task)
 {
 	task->ca->task = NULL;
+	authority_give_turn(&task->ca->member);
 	work_cancel(task->work);
 	acme_destroy(task->acme);
 	http_destroy(task->bootstrap);
@@ -58,11 +60,22 @@ static struct task *task_create(struct stepca *ca, enum task_kind kind, hc_job j
 	return task;
 }
 
-static void task_begin(struct task *task)
+/* While this one waited for its turn, another one has found out that nobody is there. */
+static void task_wait_for_ca(struct task *task)
 {
+	task_say(task, "%s", authority_away(&task->ca->member));
+	task->away = true;
+	task_fail(task, CA_RETRY, 0);
+}
+
+static void task_begin(void *data)
+{
+	struct task *task = data;
 	struct stepca *ca = task->ca;
 	int r = store_read_pair(&ca->store, &task->pair);
 
+	if (!task->by_hand && authority_away(&ca->member))
+		return task_wait_for_ca(task);
 	if (r < 0)
 		return task_fail_errno(task, r, "cannot read %s and %s", ca->store.cert,
 				       ca->store.key);
@@ -75,12 +88,28 @@ static void task_begin(struct task *task)
 	roots_begin(task);
 }
 
+static void task_wait(struct task *task)
+{
+	authority_take_turn(&task->ca->member, (uint32_t)task->ca->options.parallel, task_begin,
+			    task);
+}
+
 void task_start(struct stepca *ca, enum task_kind kind, hc_job job)
 {
 	struct task *task = task_create(ca, kind, job);
 
 	if (task)
-		task_begin(task);
+		task_wait(task);
+}
+
+void task_start_by_hand(struct stepca *ca, enum task_kind kind, hc_job job)
+{
+	struct task *task = task_create(ca, kind, job);
+
+	if (!task)
+		return;
+	task->by_hand = true;
+	task_wait(task);
 }
 
 void task_start_revoking(struct stepca *ca, int reason, hc_job job)
@@ -90,7 +119,8 @@ void task_start_revoking(struct stepca *ca, int reason, hc_job job)
 	if (!task)
 		return;
 	task->reason = reason;
-	task_begin(task);
+	task->by_hand = true;
+	task_wait(task);
 }
 
 void task_continue(struct task *task)
@@ -130,30 +160,64 @@ void task_succeed(struct task *task, const char *format, ...)
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
 	ca->error[0] = '\0';
+	authority_served(&ca->member);
 	if (task->job)
 		ca->host->job_done(task->job, HC_OK, "%s", text);
 	task_free(task);
+}
+
+/* When the certificate in place ends; 0: there is none. */
+static int64_t end_of(const struct task *task)
+{
+	X509 *leaf = pair_leaf(&task->pair);
+	int64_t from = 0, to = 0;
+
+	if (leaf)
+		chain_validity(leaf, &from, &to);
+	return to;
 }
 
 /* The certificate in place may run out, so even what looks final is tried again, slowly. */
 static int32_t delay_for(struct task *task, enum ca_verdict verdict, int64_t retry_after)
 {
 	const struct hc_host *host = task->ca->host;
-	X509 *leaf = pair_leaf(&task->pair);
-	int64_t from = 0, to = 0, now = now_of(task);
+	int64_t to = end_of(task), now = now_of(task);
 
-	if (leaf)
-		chain_validity(leaf, &from, &to);
 	if (verdict == CA_RETRY)
 		host->job_delay(task->job, retry_after > 0 ? retry_after : -1,
-				leaf ? schedule_patience(to, now) : -1);
-	else if (leaf)
+				to ? schedule_patience(to, now) : -1);
+	else if (to)
 		host->job_delay(task->job, schedule_reluctance(to, now), -1);
 	else if (verdict == CA_DENIED)
 		host->job_delay(task->job, 60000, -1);
 	else
 		return HC_FAILED;
 	return HC_RETRY;
+}
+
+int32_t stepca_await(struct stepca *ca, int64_t to, const char *why, hc_job job)
+{
+	uint16_t random = 0;
+	int64_t delay;
+
+	RAND_bytes((unsigned char *)&random, sizeof(random));
+	delay = schedule_absence(to, ca->host->now_wall(), random);
+	ca->host->job_delay(job, delay, delay);
+	authority_await(&ca->member, why);
+	return HC_RETRY;
+}
+
+/* Nobody is there: not even a proxy that would say when to come again. */
+static bool is_away(const struct task *task, enum ca_verdict verdict, int64_t retry_after)
+{
+	return verdict == CA_RETRY && task->away && retry_after == 0;
+}
+
+static int32_t task_delay(struct task *task, enum ca_verdict verdict, int64_t retry_after)
+{
+	if (is_away(task, verdict, retry_after))
+		return stepca_await(task->ca, end_of(task), task->ca->error, task->job);
+	return delay_for(task, verdict, retry_after);
 }
 
 void task_fail(struct task *task, enum ca_verdict verdict, int64_t retry_after)
@@ -168,7 +232,7 @@ void task_fail(struct task *task, enum ca_verdict verdict, int64_t retry_after)
 			 task->earlier);
 	else
 		snprintf(ca->error, sizeof(ca->error), "%s", task->why);
-	status = task->job ? delay_for(task, verdict, retry_after) : HC_RETRY;
+	status = task->job ? task_delay(task, verdict, retry_after) : HC_RETRY;
 	if (task->acme)
 		acme_note_failure(ca, status, verdict == CA_RETRY ? retry_after : -1);
 	if (task->job)
@@ -230,6 +294,8 @@ void task_send(struct task *task, struct http *http, const char *path, const cha
 enum ca_verdict task_judge(struct task *task, const struct http_reply *reply)
 {
 	assert(task->magic == TASK_MAGIC);
+	task->away =
+		reply->result == HTTP_UNREACHABLE || (reply->status >= 502 && reply->status <= 504);
 	return ca_judge(reply, task->what, now_of(task), task->why);
 }
 

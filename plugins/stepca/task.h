@@ -37,6 +37,7 @@ struct task {
 	uint32_t magic;
 	struct stepca *ca;
 	enum task_kind kind;
+	bool by_hand;
 	hc_job job;	  /* 0: nobody waits for its end */
 	struct pair pair; /* what is on disk */
 
@@ -59,6 +60,7 @@ struct task {
 	struct acme *acme; /* an order over ACME; NULL: none */
 	unsigned pages;	   /* of provisioners read so far */
 	bool second_token; /* the first one was denied */
+	bool away;	   /* the last request reached nobody */
 
 	int reason;	       /* TASK_REVOKE: ca_reason_code() */
 	bool revoked;	       /* and that is done */
@@ -71,6 +73,9 @@ struct task {
 
 /* Starts; it may end before this returns. job 0: in the background. */
 void task_start(struct stepca *ca, enum task_kind kind, hc_job job);
+
+/* The same where a person asked for it: even of a CA that seems to be away. */
+void task_start_by_hand(struct stepca *ca, enum task_kind kind, hc_job job);
 
 /* The same for TASK_REVOKE. */
 void task_start_revoking(struct stepca *ca, int reason, hc_job job);

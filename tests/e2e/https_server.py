@@ -33,13 +33,22 @@ class HttpsServer:
         if client_ca:
             self.context.load_verify_locations(cadata=client_ca.pem.decode())
             self.context.verify_mode = ssl.CERT_OPTIONAL
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self.port = 0
+        self.listen_again()
+        self.url = f"https://127.0.0.1:{self.port}"
+
+    def listen_again(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), self._handler())
         self.server.daemon_threads = True
         self.server.handle_error = lambda *_: None
         self.port = self.server.server_address[1]
-        self.url = f"https://127.0.0.1:{self.port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
         self.thread.start()
+
+    def hang_up(self):
+        """Connections are refused from here on, until listen_again()."""
+        self.server.shutdown()
+        self.server.server_close()
 
     def _handler(self):
         script = self
@@ -93,8 +102,7 @@ class HttpsServer:
 
     def close(self):
         self.closing.set()
-        self.server.shutdown()
-        self.server.server_close()
+        self.hang_up()
 
 
 class ScriptedCA(HttpsServer):
