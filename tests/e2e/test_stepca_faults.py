@@ -348,7 +348,7 @@ def test_two_instances_do_not_wait_for_each_other(site, scripted, hotcertd, tmp_
     other.mkdir()
     text = (hotcertd.conf_dir / "50-redis.conf").read_text()
     hotcertd.conf("60-other", text.replace(" redis]", " other]").replace(str(site.tls), str(other)).replace(
-        "provisioner = redis", "provisioner = redis\nkey_type = rsa-4096").replace("rescan = 0\n", ""))
+        "provisioner = redis", "provisioner = redis\nkey_type = rsa-3072").replace("rescan = 0\n", ""))
     hung = threading.Event()
 
     def hang_first(request):
@@ -357,9 +357,9 @@ def test_two_instances_do_not_wait_for_each_other(site, scripted, hotcertd, tmp_
             return HttpsServer.HANG
         return scripted.sign(request)
     scripted.routes["/1.0/sign"] = hang_first
-    site.configure("request_timeout = 10s")
+    site.configure("request_timeout = 60s")
     hotcertd.start(ready=False)
-    wait.until(lambda: (other / "redis.crt").exists() or (site.tls / "redis.crt").exists(), "one of them", 9)
+    wait.until(lambda: (other / "redis.crt").exists() or (site.tls / "redis.crt").exists(), "one of them", 50)
 
 
 def test_destroyed_in_the_middle_of_a_request(site, scripted, hotcertd):
