@@ -167,6 +167,8 @@ void authority_give_turn(struct member *m)
 	struct authority *a = m->authority;
 	enum turn turn = m->turn;
 
+	if (a->trial == m)
+		a->trial = NULL;
 	if (turn == TURN_NONE)
 		return;
 	m->turn = TURN_NONE;

@@ -66,6 +66,9 @@ void authority_wait_outside(struct member *m);
 /* Why the CA is not there, as far as anybody knows; NULL: it may be. */
 const char *authority_away(const struct member *m);
 
+/* Whether this member may ask it: always while it is there, else one at a time, for its turn. */
+bool authority_may_ask(struct member *m);
+
 /*
  * Wants host->request() once the CA is there again. why: what this member saw itself, or NULL.
  * Somebody looks after a second, then ever more rarely, but at least once in 45 s.
@@ -94,6 +97,7 @@ struct authority {
 	struct turn_queue outside;
 
 	char why[1024];		/* "" while it is there */
+	struct member *trial;	/* who asks all the same */
 	struct member *lookout; /* who looks; NULL: nobody does */
 	int64_t delay;		/* before the next look */
 	int64_t first_delay;	/* with which a row of looks begins */

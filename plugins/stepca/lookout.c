@@ -132,6 +132,17 @@ const char *authority_away(const struct member *m)
 	return *m->authority->why ? m->authority->why : NULL;
 }
 
+bool authority_may_ask(struct member *m)
+{
+	struct authority *a = m->authority;
+
+	if (!*a->why)
+		return true;
+	if (!a->trial)
+		a->trial = m;
+	return a->trial == m;
+}
+
 void authority_await(struct member *m, const char *why)
 {
 	struct authority *a = m->authority;

@@ -148,10 +148,10 @@ static void wait_for_turn(struct stepca *ca, const struct plan *plan, hc_job job
 /* True where the job has ended, because the CA can't be asked right now. */
 static bool must_wait(struct stepca *ca, const struct plan *plan, hc_job job)
 {
-	if (authority_away(&ca->member))
-		wait_for_ca(ca, plan, job);
-	else if (authority_is_crowded(&ca->member))
+	if (authority_is_crowded(&ca->member))
 		wait_for_turn(ca, plan, job);
+	else if (!authority_may_ask(&ca->member))
+		wait_for_ca(ca, plan, job);
 	else
 		return false;
 	return true;

@@ -74,7 +74,7 @@ static void task_begin(void *data)
 	struct stepca *ca = task->ca;
 	int r = store_read_pair(&ca->store, &task->pair);
 
-	if (!task->by_hand && authority_away(&ca->member))
+	if (!task->by_hand && !authority_may_ask(&ca->member))
 		return task_wait_for_ca(task);
 	if (r < 0)
 		return task_fail_errno(task, r, "cannot read %s and %s", ca->store.cert,
