@@ -70,17 +70,26 @@ static void on_settled(void *data)
 	acme_get(acme, acme->options->directory, on_directory);
 }
 
-void acme_begin(struct task *task)
+struct acme *acme_create(struct task *task)
 {
 	struct acme *acme = calloc(1, sizeof(*acme));
 
 	if (!acme)
-		return task_fail_errno(task, -ENOMEM, "cannot order a certificate");
+		return NULL;
 	acme->magic = ACME_MAGIC;
 	acme->task = task;
 	acme->options = &task->ca->options.acme;
 	acme_destroy(task->acme);
 	task->acme = acme;
+	return acme;
+}
+
+void acme_begin(struct task *task)
+{
+	struct acme *acme = acme_create(task);
+
+	if (!acme)
+		return task_fail_errno(task, -ENOMEM, "cannot order a certificate");
 	acme_ledger_settle(task->ca, on_settled, acme);
 }
 

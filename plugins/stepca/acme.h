@@ -19,6 +19,12 @@ struct task;
 /* Orders a certificate for task->csr. */
 void acme_begin(struct task *task);
 
+/*
+ * For the check: what can be said without an order. Reports through check_note(), then calls
+ * `then`; or ends the task as acme_begin() does.
+ */
+void acme_check(struct task *task, void (*then)(struct task *task));
+
 /* The certificate is in place: the order is over. For publish.c. */
 void acme_published(struct acme *acme);
 

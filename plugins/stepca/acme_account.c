@@ -14,8 +14,7 @@
 
 enum { SECRET_MAX = 4096 };
 
-/* -- contacts -------------------------------------------------------------------------------------
- */
+/* -- contacts -------------------------------------------------------------------------------- */
 
 static json_t *contact_array(const struct acme *acme)
 {
@@ -82,8 +81,7 @@ static void update_contacts(struct acme *acme)
 	acme_post(acme, acme->account.url, body, on_contacts, NULL);
 }
 
-/* -- external account binding (section 7.3.4) ----------------------------------------------------
- */
+/* -- external account binding (section 7.3.4) ------------------------------------------------ */
 
 /* The MAC key as the CA gave it: base64url; some write it with padding. */
 static int read_secret(const struct stepca *ca, uint8_t **ret, size_t *ret_len)
@@ -125,8 +123,7 @@ static int make_binding(const struct acme *acme, json_t **ret)
 	return r;
 }
 
-/* -- a new one ------------------------------------------------------------------------------------
- */
+/* -- a new one ------------------------------------------------------------------------------- */
 
 static void on_account(struct acme *acme, const struct http_reply *reply)
 {

@@ -57,8 +57,7 @@ static bool find_open(struct acme *acme)
 	return acme->at < acme->order.n;
 }
 
-/* -- is it ours yet?
- * ------------------------------------------------------------------------------- */
+/* -- is it ours yet? ------------------------------------------------------------------------- */
 
 static void look_next(struct acme *acme);
 static void look(struct acme *acme);
@@ -109,8 +108,7 @@ static void look_next(struct acme *acme)
 	acme_order_authorized(acme);
 }
 
-/* -- the CA may look now
- * --------------------------------------------------------------------------- */
+/* -- the CA may look now --------------------------------------------------------------------- */
 
 static void tell_next(struct acme *acme);
 
@@ -137,8 +135,7 @@ static void tell(struct acme *acme)
 	tell_next(acme);
 }
 
-/* -- the proofs
- * ------------------------------------------------------------------------------------- */
+/* -- the proofs ------------------------------------------------------------------------------ */
 
 static void fetch_next(struct acme *acme);
 

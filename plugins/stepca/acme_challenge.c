@@ -17,8 +17,7 @@ static const struct acme_authz *current(const struct acme *acme)
 	return &acme->authz[acme->at];
 }
 
-/* -- a file in a webroot (RFC 8555 section 8.3)
- * ---------------------------------------------------- */
+/* -- a file in a webroot (RFC 8555 section 8.3) ---------------------------------------------- */
 
 /* Makes the directories that are missing; the webroot itself must be there. */
 static int make_directories(const char *webroot)
@@ -78,8 +77,7 @@ static void put_up_file(struct acme *acme, const char *text, void (*then)(struct
 	then(acme);
 }
 
-/* -- a listener of our own
- * -------------------------------------------------------------------------- */
+/* -- a listener of our own ------------------------------------------------------------------- */
 
 static void explain_listening(struct acme *acme, const char *address, int error)
 {
@@ -147,8 +145,7 @@ static void put_up_certificate(struct acme *acme, const char *text, void (*then)
 	EVP_PKEY_free(answer.private_key);
 }
 
-/* -- a record in the DNS (section 8.4)
- * -------------------------------------------------------------- */
+/* -- a record in the DNS (section 8.4) ------------------------------------------------------- */
 
 static void on_record(void *data, const char *error)
 {

@@ -59,12 +59,12 @@ struct acme {
 	struct acme_call call;
 	hc_timer *timer;
 	void (*after)(struct acme *acme);
-	unsigned waits;	     /* in a row */
-	int64_t retry_after; /* of the last reply about the order */
+	void (*checked)(struct task *task); /* acme_check() */
+	unsigned waits;			    /* in a row */
+	int64_t retry_after;		    /* of the last reply about the order */
 };
 
-/* -- asking: acme_request.c -----------------------------------------------------------------------
- */
+/* -- asking: acme_request.c ------------------------------------------------------------------ */
 
 /* GET, unsigned. */
 void acme_get(struct acme *acme, const char *url, acme_fn fn);
@@ -84,14 +84,15 @@ void acme_wait_ms(struct acme *acme, int64_t ms, void (*after)(struct acme *acme
 
 void acme_call_finish(struct acme *acme); /* frees what the last call has left */
 
-/* -- ends
- * ------------------------------------------------------------------------------------------ */
+/* A new one, as the task's. NULL: out of memory. */
+struct acme *acme_create(struct task *task);
+
+/* -- ends ------------------------------------------------------------------------------------ */
 
 /* Ends the task for a reply that can't be read: error is -EBADMSG or another negative errno. */
 void acme_fail_reply(struct acme *acme, int error, const struct http_reply *reply);
 
-/* -- steps
- * ------------------------------------------------------------------------------------------ */
+/* -- steps ----------------------------------------------------------------------------------- */
 
 void acme_account_begin(struct acme *acme); /* ends in acme_order_begin() */
 /*

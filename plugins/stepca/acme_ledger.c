@@ -71,8 +71,7 @@ static const char *word(const json_t *entry, size_t i)
 	return json_string_value(json_array_get(entry, i));
 }
 
-/* -- taking down --------------------------------------------------------------------------------
- */
+/* -- taking down ----------------------------------------------------------------------------- */
 
 static void settle(struct stepca *ca);
 

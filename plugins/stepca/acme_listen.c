@@ -46,7 +46,7 @@ struct acme_listener {
 /* All that are open; on the loop's thread only. */
 static struct acme_listener *listeners;
 
-/* -- connections ------------------------------------------------------------------------------ */
+/* -- connections ----------------------------------------------------------------------------- */
 
 static void conn_close(struct acme_conn *conn)
 {
@@ -123,7 +123,7 @@ static void conn_open(struct acme_listener *l, int fd)
 		conn_close(conn);
 }
 
-/* -- listeners --------------------------------------------------------------------------------- */
+/* -- listeners ------------------------------------------------------------------------------- */
 
 static void on_pause_end(void *data)
 {
@@ -247,7 +247,7 @@ const struct acme_answer *acme_listener_find(const struct acme_listener *listene
 	return NULL;
 }
 
-/* -- guests ------------------------------------------------------------------------------------ */
+/* -- guests ---------------------------------------------------------------------------------- */
 
 int acme_guest_join(const struct hc_host *host, hc_ctx *ctx, const char *address,
 		    const struct acme_protocol *protocol, struct acme_guest **ret)

@@ -45,7 +45,7 @@ static int copy_url_of(const json_t *object, const char *key, char **ret)
 	return copy_url(json_object_get(object, key), ret);
 }
 
-/* -- directory -------------------------------------------------------------------------------- */
+/* -- directory ------------------------------------------------------------------------------- */
 
 void acme_directory_finish(struct acme_directory *d)
 {
@@ -80,7 +80,7 @@ int acme_directory_parse(const struct http_reply *reply, struct acme_directory *
 	return r;
 }
 
-/* -- order ------------------------------------------------------------------------------------- */
+/* -- order ----------------------------------------------------------------------------------- */
 
 void acme_order_finish(struct acme_order *o)
 {
@@ -129,8 +129,7 @@ int acme_order_parse(const struct http_reply *reply, struct acme_order *ret)
 	return r;
 }
 
-/* -- authorization ------------------------------------------------------------------------------
- */
+/* -- authorization --------------------------------------------------------------------------- */
 
 void acme_authz_finish(struct acme_authz *a)
 {
@@ -225,8 +224,7 @@ int acme_authz_parse(const struct http_reply *reply, const char *challenge, stru
 	return r;
 }
 
-/* -- identifiers ---------------------------------------------------------------------------------
- */
+/* -- identifiers ----------------------------------------------------------------------------- */
 
 static bool has_identifier(const json_t *list, const json_t *wanted)
 {
@@ -271,11 +269,14 @@ static json_t *identifiers_of(const GENERAL_NAMES *names)
 	return list;
 }
 
-json_t *acme_order_request(const GENERAL_NAMES *names)
+json_t *acme_order_request(const GENERAL_NAMES *names, int64_t not_after)
 {
 	json_t *list = identifiers_of(names);
+	char end[TEXT_TIME_SIZE];
 
-	return list ? json_pack("{so}", "identifiers", list) : NULL;
+	return list ? json_pack("{so ss*}", "identifiers", list, "notAfter",
+				not_after ? text_time(not_after, end) : NULL)
+		    : NULL;
 }
 
 bool acme_order_is_for(const struct http_reply *reply, const GENERAL_NAMES *names)

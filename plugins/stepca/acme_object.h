@@ -64,10 +64,11 @@ void acme_order_finish(struct acme_order *o);
 void acme_authz_finish(struct acme_authz *a);
 
 /*
- * The body of newOrder: our DNS names and addresses as identifiers (section 7.4, RFC 8738). NULL:
- * out of memory. Free with json_decref().
+ * The body of newOrder: our DNS names and addresses as identifiers (section 7.4, RFC 8738), and
+ * when the certificate shall end (milliseconds since 1970; 0: as the CA likes). NULL: out of
+ * memory. Free with json_decref().
  */
-json_t *acme_order_request(const GENERAL_NAMES *names);
+json_t *acme_order_request(const GENERAL_NAMES *names, int64_t not_after);
 
 /* True where the order in a reply is for just these names. */
 bool acme_order_is_for(const struct http_reply *reply, const GENERAL_NAMES *names);

@@ -41,8 +41,7 @@ static void order_remember(struct acme *acme)
 			      "another");
 }
 
-/* -- a new one
- * ------------------------------------------------------------------------------------- */
+/* -- a new one ------------------------------------------------------------------------------- */
 
 static void on_ordered(struct acme *acme, const struct http_reply *reply)
 {
@@ -57,7 +56,10 @@ static void on_ordered(struct acme *acme, const struct http_reply *reply)
 
 static void order_new(struct acme *acme)
 {
-	json_t *body = acme_order_request(acme->task->ca->options.names);
+	const struct stepca *ca = acme->task->ca;
+	int64_t lifetime = ca->options.lifetime;
+	json_t *body = acme_order_request(ca->options.names,
+					  lifetime ? ca->host->now_wall() + lifetime : 0);
 
 	if (!body)
 		return task_fail_errno(acme->task, -ENOMEM, "cannot order a certificate");
@@ -66,8 +68,7 @@ static void order_new(struct acme *acme)
 	acme_post(acme, acme->directory.new_order, body, on_ordered, NULL);
 }
 
-/* -- one from before
- * -------------------------------------------------------------------------------- */
+/* -- one from before ------------------------------------------------------------------------- */
 
 /* Past finalizing, a certificate is for the key it was finalized with. */
 static bool still_useful(const struct acme *acme, const struct acme_order *order)
@@ -106,8 +107,7 @@ void acme_order_begin(struct acme *acme)
 	acme_post(acme, acme->saved.url, NULL, on_resumed, order_new);
 }
 
-/* -- the certificate
- * --------------------------------------------------------------------------------- */
+/* -- the certificate ------------------------------------------------------------------------- */
 
 /* True where the certificate of an order that was taken up is in place already. */
 static bool in_place(const struct acme *acme, const STACK_OF(X509) * chain)
@@ -135,8 +135,7 @@ static void on_certificate(struct acme *acme, const struct http_reply *reply)
 	publish_chain(acme->task, chain, how);
 }
 
-/* -- from status to status
- * ------------------------------------------------------------------------- */
+/* -- from status to status ------------------------------------------------------------------- */
 
 static void order_poll(struct acme *acme)
 {

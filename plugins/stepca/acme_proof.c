@@ -32,7 +32,7 @@ char *acme_dns_value(const char *key_authorization)
 	return digest(key_authorization, sha256) ? b64url_encode(sha256, sizeof(sha256)) : NULL;
 }
 
-/* -- server names ------------------------------------------------------------------------------ */
+/* -- server names ---------------------------------------------------------------------------- */
 
 /* RFC 1035 section 3.5 */
 static char *reverse_v4(const uint8_t ip[static 4])
@@ -71,8 +71,7 @@ char *acme_server_name(const char *name, bool is_ip)
 	return text;
 }
 
-/* -- the certificate of tls-alpn-01 -------------------------------------------------------------
- */
+/* -- the certificate of tls-alpn-01 ---------------------------------------------------------- */
 
 static bool add_name(X509 *cert, const char *name, bool is_ip)
 {

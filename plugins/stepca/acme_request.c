@@ -71,8 +71,7 @@ static enum ca_verdict judge(struct acme *acme, const struct http_reply *reply,
 	return acme_judge(reply, task->what, task->ca->host->now_wall(), ret_error, task->why);
 }
 
-/* -- unsigned ------------------------------------------------------------------------------------
- */
+/* -- unsigned -------------------------------------------------------------------------------- */
 
 static void on_got(void *data, const struct http_reply *reply)
 {
@@ -93,8 +92,7 @@ void acme_get(struct acme *acme, const char *url, acme_fn fn)
 	send_get(acme, url, on_got);
 }
 
-/* -- signed --------------------------------------------------------------------------------------
- */
+/* -- signed ---------------------------------------------------------------------------------- */
 
 static void send_signed(struct acme *acme);
 
@@ -213,8 +211,7 @@ void acme_post_by_key(struct acme *acme, const char *url, json_t *payload, acme_
 	call(acme, &(struct acme_call){.fn = fn, .by_key = true}, url, payload);
 }
 
-/* -- waiting -------------------------------------------------------------------------------------
- */
+/* -- waiting --------------------------------------------------------------------------------- */
 
 static void on_timer(void *data)
 {

@@ -51,8 +51,7 @@ static int copy_text(const json_t *json, const char *key, char **ret)
 	return text && !*ret ? -ENOMEM : 0;
 }
 
-/* -- account ------------------------------------------------------------------------------------
- */
+/* -- account --------------------------------------------------------------------------------- */
 
 static EVP_PKEY *key_of(const char *pem)
 {
@@ -110,8 +109,7 @@ void acme_account_finish(struct acme_account *account)
 	*account = (struct acme_account){0};
 }
 
-/* -- order --------------------------------------------------------------------------------------
- */
+/* -- order ----------------------------------------------------------------------------------- */
 
 int acme_order_load(const struct stepca *ca, struct acme_saved *ret)
 {

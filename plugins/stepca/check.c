@@ -46,6 +46,18 @@ static void note(struct task *task, bool ok, const char *format, ...)
 	report->bad |= !ok;
 }
 
+void check_note(struct task *task, const char *stage, bool ok, const char *format, ...)
+{
+	char line[CA_WHY_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	task->report->stage = stage;
+	note(task, ok, "%s", line);
+}
+
 static void finish(struct task *task)
 {
 	const struct report *report = task->report;
@@ -95,7 +107,7 @@ static void look_at_certificate(struct task *task)
 			    task->ca->store.cert, task->ca->store.key);
 	}
 	chain_validity(leaf, &from, &to);
-	if (!may_renew_itself(leaf))
+	if (!may_renew_itself(leaf) && !task->ca->options.acme.foreign)
 		return note(task, false,
 			    "it is not good for client authentication, so it cannot be renewed by "
 			    "itself; check the provisioner's template");
@@ -220,9 +232,7 @@ static void look_at_credential(struct task *task)
 		task->report->stage = "token";
 		return ott_get(task, "/1.0/sign", task->ca->options.subject, token_is_there);
 	case BY_ACME:
-		task->report->stage = "challenge";
-		note(task, true, "whether the CA can reach us shows when it has to sign");
-		return look_at_the_rest(task);
+		return acme_check(task, look_at_the_rest);
 	}
 }
 
@@ -271,5 +281,7 @@ int check_open(struct task *task)
 
 void check_begin(struct task *task)
 {
+	if (task->ca->options.acme.foreign) /* only a step-ca has that */
+		return look_at_credential(task);
 	task_send(task, task->verified, "/health", NULL, NULL, on_health);
 }

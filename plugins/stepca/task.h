@@ -129,6 +129,9 @@ void publish_chain(struct task *task, const STACK_OF(X509) * chain, const char *
 void revoke_begin(struct task *task);
 int check_open(struct task *task); /* before its first step; -ENOMEM */
 void check_begin(struct task *task);
+/* One more line of the report. stage: what was looked at. */
+void check_note(struct task *task, const char *stage, bool ok, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 /* The end of a check that can't go on: task->why says why. */
 void check_fail(struct task *task);
 

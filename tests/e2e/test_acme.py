@@ -438,3 +438,50 @@ def test_a_configuration_without_a_mistake(hotcertd, tls):
                   "acme_directory = https://acme.example/dir\nroot = /ca.crt\nchallenge = tls-alpn-01\n"
                   "sans = a.example, 2001:db8::1\ntls_listen = [::1]:8443\n")
     assert hotcertd.check()[0] == 0
+
+
+# -- check --------------------------------------------------------------------------------------------------
+
+
+def check(site):
+    code, out = site.daemon.ctl("do", "stepca:web", "check")
+    return code, {line[4:].strip().split(":")[0]: line for line in out.splitlines() if line[:4] in ("ok  ", "FAIL")}, out
+
+
+def test_check(site, server, web):
+    site.challenge = f"challenge = http-01\nwebroot = {web}"
+    start(site.configure())
+    code, report, out = check(site)
+    assert code == 0 and all(line.startswith("ok") for line in report.values()), out
+    assert server.directory_url in report["directory"] and "/my-account/" in report["account"] and str(web) in report["webroot"]
+    assert server.requests("POST /order-plz") == 1
+
+
+@pytest.mark.parametrize("what,stage,words", [
+    ("terms", "account", ["terms of service", "acme_agree_tos"]),
+    ("port", "http_listen", ["Address already in use"]),
+    ("hook", "dns_hook", ["/no/such/hook: No such file"]),
+    ("webroot", "webroot", ["/no/such/root: No such file"]),
+])
+def test_check_says_what_is_wrong(site, server, what, stage, words):
+    site.challenge = {"hook": "challenge = dns-01\ndns_hook = /no/such/hook",
+                      "webroot": "challenge = http-01\nwebroot = /no/such/root"}.get(what, site.challenge)
+    if what == "terms":
+        site.server = site.server.replace("acme_agree_tos = yes", "")
+    with socket.socket() as taken:
+        if what == "port":
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", server.http_port))
+            taken.listen()
+        site.configure().daemon.start()
+        site.daemon.sync()
+        code, report, out = check(site)
+    assert code == 1 and report[stage].startswith("FAIL") and all(w in report[stage] for w in words), out
+    assert report["directory"].startswith("ok"), out
+
+
+def test_check_without_a_server(site, server):
+    server.stop()
+    site.daemon.start()
+    code, _, out = check(site)
+    assert code == 1 and server.directory_url in out and "is the CA running" in out, out

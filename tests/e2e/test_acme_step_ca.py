@@ -217,3 +217,14 @@ def test_killed_in_the_middle(dns_site, dns, ca, tmp_path):
     start(dns_site)
     dns_site.assert_whole()
     assert ca.requests("/acme/acme/new-order") == 1 and ca.requests("/acme/acme/new-account") == 1
+
+
+def test_check(site, ca):
+    start(site.configure("lifetime = 2m"))
+    code, out = site.daemon.ctl("do", "stepca:web", "check")
+    assert code == 0 and f"{ca.url}/acme/acme/directory answers" in out and "/account/" in out and ":80 is free" in out, out
+
+
+def test_a_lifetime_is_asked_for(site):
+    leaf = start(site.configure("lifetime = 2m"))
+    assert 118 <= (leaf.not_valid_after - leaf.not_valid_before).total_seconds() <= 181, "not the five minutes of the CA"

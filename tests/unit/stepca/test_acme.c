@@ -64,8 +64,7 @@ static EVP_PKEY *account_key(void)
 	return key;
 }
 
-/* -- signatures -----------------------------------------------------------------------------------
- */
+/* -- signatures ------------------------------------------------------------------------------ */
 
 static void macs_as_in_rfc_7520_section_4_4(void **state)
 {
@@ -173,8 +172,7 @@ static void coordinates_have_a_fixed_width(void **state)
 	}
 }
 
-/* -- proofs ---------------------------------------------------------------------------------------
- */
+/* -- proofs ---------------------------------------------------------------------------------- */
 
 static void key_authorizations_as_in_rfc_8555_section_8(void **state)
 {
@@ -256,8 +254,7 @@ static void certificates_as_in_rfc_8737_section_3(void **state)
 	}
 }
 
-/* -- objects
- * --------------------------------------------------------------------------------------- */
+/* -- objects --------------------------------------------------------------------------------- */
 
 static void reads_a_directory(void **state)
 {
@@ -401,7 +398,8 @@ static void asks_for_each_name_once(void **state)
 {
 	static const char *const list[] = {"A.example", "a.example", "*.b", "10.0.0.1", NULL};
 	GENERAL_NAMES *names = names_of(list);
-	cleanup_json json_t *request = acme_order_request(names);
+	cleanup_json json_t *request = acme_order_request(names, 0);
+	cleanup_json json_t *dated = acme_order_request(names, NOW);
 	cleanup_free char *text = json_dumps(request, JSON_COMPACT);
 	struct http_reply reply = reply_of(text);
 	const struct http_reply other = reply_of("{\"identifiers\":[{\"type\":\"dns\",\"value\":"
@@ -412,12 +410,12 @@ static void asks_for_each_name_once(void **state)
 				  "{\"type\":\"dns\",\"value\":\"*.b\"},{\"type\":\"ip\",\"value\":"
 				  "\"10.0.0.1\"}]}");
 	assert_true(acme_order_is_for(&reply, names));
+	assert_string_equal(json_text(dated, "notAfter"), "2027-01-15T08:00:00Z");
 	assert_false(acme_order_is_for(&other, names));
 	GENERAL_NAMES_free(names);
 }
 
-/* -- problems
- * -------------------------------------------------------------------------------------- */
+/* -- problems -------------------------------------------------------------------------------- */
 
 static void problems_are_told_whole(void **state)
 {
@@ -475,8 +473,7 @@ static void verdicts_of_problems(void **state)
 	}
 }
 
-/* -- addresses to listen on
- * ------------------------------------------------------------------------- */
+/* -- addresses to listen on ------------------------------------------------------------------ */
 
 static void reads_addresses(void **state)
 {
