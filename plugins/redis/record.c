@@ -192,10 +192,10 @@ int record_flush(struct record_book *book)
 	if (i < 0)
 		return 0;
 	page = &book->pages[i];
-	page->changed = false;
 	page_key((uint32_t)i, key);
 	r = book->host->state_set(book->ctx, key, page->entries, page->n * sizeof(*page->entries));
 	if (r < 0)
 		return r;
+	page->changed = false;
 	return first_changed(book) >= 0;
 }

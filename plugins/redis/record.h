@@ -37,7 +37,8 @@ void record_find(const struct record_book *book, const char *server, struct reco
 /* Puts a record into the book: 0 or -ENOMEM. */
 int record_put(struct record_book *book, const char *server, const struct record *record);
 
-/* Writes one page that has changed: 1: there are more; 0: that was all; or what failed. */
+/* Writes one page that has changed: 1: there are more; 0: that was all; or what failed, and
+ * then it is still to be written. */
 int record_flush(struct record_book *book);
 
 #endif
