@@ -11,6 +11,7 @@ from lib.guest import Guest, image, reason_not_to
 from lib.hotcertd import BUILD, ROOT, run
 
 UNIT = ROOT / "systemd/hotcertd.service"
+pytestmark = pytest.mark.xdist_group("guest")  # there is one
 
 
 # ---- what can be said of the unit without running it ------------------------------------------------
