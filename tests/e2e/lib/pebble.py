@@ -37,9 +37,14 @@ class DNS:
         self.port = self.port or free
         self.managed, management = reserve_port()
         self.url = f"http://127.0.0.1:{management}"
+        program = PROGRAMS / "pebble-challtestsrv"
+        # Since 2.7 it is "-dnsserver", and there is DNS over HTTPS besides.
+        usage = subprocess.run([program, "-h"], check=False, capture_output=True, text=True).stderr
+        serve = ["-dnsserver", f"127.0.0.1:{self.port}", "-doh", ""] if "-dnsserver" in usage else [
+            "-dns01", f"127.0.0.1:{self.port}"]
         self.process = Process(
-            [PROGRAMS / "pebble-challtestsrv", "-dns01", f"127.0.0.1:{self.port}", "-management", f"127.0.0.1:{management}",
-             "-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""], self.directory / "dns.log")
+            [program, *serve, "-management", f"127.0.0.1:{management}", "-http01", "", "-https01", "", "-tlsalpn01", "",
+             "-defaultIPv6", ""], self.directory / "dns.log")
         wait.until(self.ready, self.process.tail)
         return self
 
@@ -109,6 +114,7 @@ class Pebble:
         }
         if lifetime:
             self.config["certificateValidityPeriod"] = lifetime
+            self.config["profiles"] = {"default": {"description": "ours", "validityPeriod": lifetime}}  # since 2.7
         self.process = None
 
     def start(self):
