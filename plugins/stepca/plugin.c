@@ -33,6 +33,7 @@ static void stepca_destroy(void *instance)
 	acme_finish(ca);
 	ca->host->alarm_remove(ca->alarm);
 	sk_X509_pop_free(ca->roots, X509_free);
+	known_finish(&ca->known);
 	store_finish(&ca->store);
 	options_finish(&ca->options);
 	ca->magic = 0;
@@ -49,6 +50,8 @@ static int32_t stepca_create(const struct hc_host *host, hc_ctx *ctx, void **ret
 	ca->magic = STEPCA_MAGIC;
 	ca->host = host;
 	ca->ctx = ctx;
+	ca->known.host = host;
+	ca->known.ctx = ctx;
 	ca->store.host = host;
 	ca->store.ctx = ctx;
 	ca->store.options = &ca->options;

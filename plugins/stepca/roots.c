@@ -2,21 +2,21 @@
  * The first step of every task: whom do we trust, and is it in the `ca` file?
  *
  * The CA is trusted by the root with the configured fingerprint (or those in the `root` file), and
- * by those it announced later over a connection that these verified. The fingerprints of all of
- * them are kept in the state, so that other roots in the `ca` file give nobody a say here.
+ * by those it announced later over a connection that these verified: known.h. Other roots in the
+ * `ca` file give nobody a say here.
  */
+#include "stepca/roots.h"
+
 #include "common/mem.h"
-#include "stepca/task.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <openssl/err.h>
+#include <openssl/evp.h>
 #include <openssl/x509v3.h>
 #include <string.h>
 
-enum { ROOTS_MAX = 64 };
-
-static int roots_add(STACK_OF(X509) * roots, X509 *cert)
+int roots_add(STACK_OF(X509) * roots, X509 *cert)
 {
 	if (X509_up_ref(cert) != 1)
 		return -ENOMEM;
@@ -26,12 +26,12 @@ static int roots_add(STACK_OF(X509) * roots, X509 *cert)
 	return -ENOMEM;
 }
 
-static bool roots_have(const STACK_OF(X509) * roots, const X509 *cert)
+static int add_once(STACK_OF(X509) * roots, X509 *cert)
 {
 	uint8_t fingerprint[PEM_FINGERPRINT_LEN];
 
 	pem_fingerprint(cert, fingerprint);
-	return pem_find_fingerprint(roots, fingerprint);
+	return pem_find_fingerprint(roots, fingerprint) ? 0 : roots_add(roots, cert);
 }
 
 /* -- what is known already ------------------------------------------------------------------- */
@@ -48,148 +48,84 @@ static STACK_OF(X509) * read_certs(const char *path)
 	return certs;
 }
 
-/* Of the `ca` file: the root with our fingerprint, and those that the CA announced before. */
-static int recall(struct stepca *ca, STACK_OF(X509) * roots)
+/* What all trust goes back to: the fingerprint, or a digest of the `root` file's. */
+static int find_anchor(struct stepca *ca, const STACK_OF(X509) * file)
 {
-	cleanup_certs STACK_OF(X509) *there = read_certs(ca->store.ca);
-	uint8_t known[1 + ROOTS_MAX][PEM_FINGERPRINT_LEN];
-	int64_t len =
-		ca->host->state_get(ca->ctx, "roots", known[1], sizeof(known) - sizeof(*known));
-	size_t n = len > 0 && (size_t)len <= sizeof(known) - sizeof(*known)
-			   ? (size_t)len / sizeof(*known)
-			   : 0;
+	uint8_t sums[2 * PEM_FINGERPRINT_LEN] = {0};
+
+	if (ca->options.has_fingerprint) {
+		memcpy(ca->anchor, ca->options.fingerprint, sizeof(ca->anchor));
+		return 0;
+	}
+	for (int i = 0; i < sk_X509_num(file); i++) {
+		pem_fingerprint(sk_X509_value(file, i), sums + PEM_FINGERPRINT_LEN);
+		if (EVP_Q_digest(NULL, "SHA256", NULL, sums, sizeof(sums), sums, NULL) != 1)
+			return -ENOMEM;
+	}
+	memcpy(ca->anchor, sums, sizeof(ca->anchor));
+	return 0;
+}
+
+static int trust_known(const struct stepca *ca, STACK_OF(X509) * roots)
+{
 	int r = 0;
 
-	if (!there)
-		return -ENOMEM;
-	memcpy(known[0], ca->options.fingerprint, sizeof(known[0]));
-	for (size_t i = 0; i <= n && r == 0; i++) {
-		X509 *cert = pem_find_fingerprint(there, known[i]);
-
-		if (!cert && i == 0)
-			return 0; /* without the first, the rest has no ground to stand on */
-		if (cert && !roots_have(roots, cert))
-			r = roots_add(roots, cert);
-	}
+	for (size_t i = 0; i < ca->known.n && r == 0; i++)
+		if (!ca->known.root[i].federated)
+			r = add_once(roots, ca->known.root[i].cert);
 	return r;
 }
 
-/* Sets ca->roots where that needs no network. Negative errno and task->why where it can't be. */
+/* Of the `ca` file only the root with our fingerprint counts. */
+static int trust_pinned(const struct stepca *ca, STACK_OF(X509) * roots)
+{
+	cleanup_certs STACK_OF(X509) *there = read_certs(ca->store.ca);
+	X509 *cert;
+
+	if (!there)
+		return -ENOMEM;
+	cert = pem_find_fingerprint(there, ca->options.fingerprint);
+	return cert ? add_once(roots, cert) : 0;
+}
+
+/* The `root` file, checked. -EINVAL: task->why says what is wrong with it. */
+static int read_root_file(struct task *task, STACK_OF(X509) * *ret)
+{
+	const struct options *o = &task->ca->options;
+	cleanup_certs STACK_OF(X509) *roots = read_certs(o->root);
+
+	if (!roots)
+		return -ENOMEM;
+	if (o->root && sk_X509_num(roots) == 0) {
+		task_say(task, "root %s holds no certificate; put the CA's root there", o->root);
+		return -EINVAL;
+	}
+	if (o->has_fingerprint && o->root && !pem_find_fingerprint(roots, o->fingerprint)) {
+		task_say(task, "root %s and fingerprint contradict each other", o->root);
+		return -EINVAL;
+	}
+	*ret = steal(&roots);
+	return 0;
+}
+
+/* Sets ca->roots to all that we trust. Left NULL where the first has to be fetched. */
 static int roots_load(struct task *task)
 {
 	struct stepca *ca = task->ca;
 	cleanup_certs STACK_OF(X509) *roots = NULL;
-	int r = 0;
+	int r = ca->roots ? 0 : read_root_file(task, &roots);
 
-	if (ca->roots)
-		return 0;
-	roots = read_certs(ca->options.root);
-	if (!roots)
-		return -ENOMEM;
-	if (ca->options.root && sk_X509_num(roots) == 0) {
-		task_say(task, "root %s holds no certificate; put the CA's root there",
-			 ca->options.root);
-		return -EINVAL;
-	}
-	if (ca->options.has_fingerprint && ca->options.root &&
-	    !pem_find_fingerprint(roots, ca->options.fingerprint)) {
-		task_say(task, "root %s and fingerprint contradict each other", ca->options.root);
-		return -EINVAL;
-	}
-	if (!ca->options.root)
-		r = recall(ca, roots);
+	if (r < 0 || ca->roots)
+		return r;
+	r = find_anchor(ca, roots);
+	if (r == 0 && ca->options.update_roots)
+		r = known_load(&ca->known, ca->anchor);
+	if (r == 0 && !ca->options.root)
+		r = trust_pinned(ca, roots);
+	if (r == 0)
+		r = trust_known(ca, roots);
 	if (r == 0 && sk_X509_num(roots) > 0)
 		ca->roots = steal(&roots);
-	return r;
-}
-
-/* -- the `ca` file --------------------------------------------------------------------------- */
-
-/* Appends PEM of the roots that are missing in `there`. NULL: out of memory. Free with free(3). */
-static char *join(const char *old, size_t old_len, const STACK_OF(X509) * missing, size_t *ret_len)
-{
-	cleanup_free char *pem = pem_from_certs(missing);
-	const char *gap = old_len > 0 && old[old_len - 1] != '\n' ? "\n" : "";
-	char *all;
-	int len;
-
-	if (!pem)
-		return NULL;
-	len = asprintf(&all, "%.*s%s%s", (int)old_len, old, gap, pem);
-	if (len < 0)
-		return NULL;
-	*ret_len = (size_t)len;
-	return all;
-}
-
-/* Adds our roots to the `ca` file where they are missing. What else is in it stays as it is. */
-static int roots_write(struct stepca *ca)
-{
-	size_t len = 0;
-	cleanup_free char *old = NULL, *all = NULL;
-	cleanup_certs STACK_OF(X509) *there = NULL, *missing = sk_X509_new_null();
-	int r = 0;
-
-	if (!ca->store.ca)
-		return 0;
-	old = file_read(ca->store.ca, &len);
-	if (!old && errno != ENOENT)
-		return -errno;
-	if (!old || pem_parse_certs(old, len, &there) < 0)
-		len = 0; /* torn: nothing in it is worth keeping */
-	for (int i = 0; missing && i < sk_X509_num(ca->roots) && r == 0; i++)
-		if (!there || !roots_have(there, sk_X509_value(ca->roots, i)))
-			r = roots_add(missing, sk_X509_value(ca->roots, i));
-	if (r < 0 || !missing)
-		return -ENOMEM;
-	if (sk_X509_num(missing) == 0)
-		return 0;
-	all = join(old ? old : "", len, missing, &len);
-	return all ? store_write_ca(&ca->store, all, len) : -ENOMEM;
-}
-
-/* -- what the CA announces ------------------------------------------------------------------- */
-
-static bool fit_to_be_root(X509 *cert)
-{
-	bool fit = X509_check_ca(cert) > 0 && X509_self_signed(cert, 1) == 1;
-
-	ERR_clear_error();
-	return fit;
-}
-
-static int remember(struct stepca *ca)
-{
-	uint8_t known[ROOTS_MAX][PEM_FINGERPRINT_LEN];
-	int n = sk_X509_num(ca->roots);
-
-	n = n > ROOTS_MAX ? ROOTS_MAX : n;
-	for (int i = 0; i < n; i++)
-		pem_fingerprint(sk_X509_value(ca->roots, i), known[i]);
-	return ca->host->state_set(ca->ctx, "roots", known, (size_t)n * sizeof(*known));
-}
-
-/* Takes in the roots that are new. */
-static int learn(struct stepca *ca, const STACK_OF(X509) * announced)
-{
-	int before = sk_X509_num(ca->roots);
-	int r = 0;
-
-	for (int i = 0; i < sk_X509_num(announced) && r == 0; i++) {
-		X509 *cert = sk_X509_value(announced, i);
-		uint8_t fingerprint[PEM_FINGERPRINT_LEN];
-		char hex[65];
-
-		pem_fingerprint(cert, fingerprint);
-		if (pem_find_fingerprint(ca->roots, fingerprint) || !fit_to_be_root(cert) ||
-		    sk_X509_num(ca->roots) >= ROOTS_MAX)
-			continue;
-		pem_format_fingerprint(fingerprint, hex);
-		ca->host->log(ca->ctx, HC_LOG_NOTICE, "the CA announces a new root: %s", hex);
-		r = roots_add(ca->roots, cert);
-	}
-	if (r == 0 && sk_X509_num(ca->roots) > before)
-		r = remember(ca);
 	return r;
 }
 
@@ -209,38 +145,184 @@ static int trust_renew(struct task *task)
 	return task->verified ? 0 : -ENOMEM;
 }
 
+/* -- roots whose overlap is over ----------------------------------------------------------------
+ */
+
+static bool is_over(const struct stepca *ca, const struct known_root *root)
+{
+	return root->gone_at && ca->host->now_wall() - root->gone_at >= ca->options.overlap;
+}
+
+/* Whether the certificate in place leads to a root other than this one. */
+static bool leaf_stands_without(const struct task *task, size_t without)
+{
+	const struct known *known = &task->ca->known;
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	bool stands = false;
+
+	for (size_t i = 0; store && i < known->n; i++)
+		if (i != without && !known->root[i].federated)
+			X509_STORE_add_cert(store, known->root[i].cert);
+	if (store && ctx &&
+	    X509_STORE_CTX_init(ctx, store, pair_leaf(&task->pair), task->pair.chain) == 1) {
+		X509_STORE_CTX_set_flags(ctx, X509_V_FLAG_NO_CHECK_TIME);
+		stands = X509_verify_cert(ctx) == 1;
+	}
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
+	ERR_clear_error();
+	return stands;
+}
+
+/* Never the last one, nor one that is in use. */
+static bool may_go(const struct task *task, size_t i)
+{
+	const struct known *known = &task->ca->known;
+	bool another = false;
+
+	for (size_t j = 0; j < known->n; j++)
+		another |= j != i && !known->root[j].federated && !known->root[j].gone_at;
+	if (known->root[i].federated)
+		return true;
+	return another && (!task->pair.chain || leaf_stands_without(task, i));
+}
+
+/* Takes them out of what is known, into a stack. */
+static int retire(struct task *task, STACK_OF(X509) * unwanted)
+{
+	struct known *known = &task->ca->known;
+	int r = 0;
+
+	for (size_t i = known->n; i-- > 0 && r == 0;) {
+		if (!is_over(task->ca, &known->root[i]) || !may_go(task, i))
+			continue;
+		r = roots_add(unwanted, known->root[i].cert);
+		if (r == 0)
+			known_remove(known, i);
+	}
+	return r;
+}
+
+/* -- the `ca` file --------------------------------------------------------------------------- */
+
+/* All that is known, or the first root where nothing is. */
+static int wanted(const struct stepca *ca, STACK_OF(X509) * ret)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ca->known.n && r == 0; i++)
+		r = roots_add(ret, ca->known.root[i].cert);
+	for (int i = 0; ca->known.n == 0 && i < sk_X509_num(ca->roots) && r == 0; i++)
+		r = roots_add(ret, sk_X509_value(ca->roots, i));
+	return r;
+}
+
+/* The file first: what a crash leaves in the state is found to be over once more. */
+static int write_all(struct task *task, const STACK_OF(X509) * unwanted)
+{
+	struct stepca *ca = task->ca;
+	cleanup_certs STACK_OF(X509) *all = sk_X509_new_null();
+	int r = all ? wanted(ca, all) : -ENOMEM;
+
+	if (r == 0)
+		r = roots_file_update(&ca->store, all, unwanted);
+	if (r < 0)
+		return r;
+	if (task->roots_changed || sk_X509_num(unwanted) > 0)
+		return known_save(&ca->known, ca->anchor);
+	return 0;
+}
+
+/* What is trusted from now on. */
+static int trust_anew(struct task *task)
+{
+	cleanup_certs STACK_OF(X509) *roots = read_certs(task->ca->options.root);
+	int r = roots ? trust_known(task->ca, roots) : -ENOMEM;
+
+	if (r < 0 || sk_X509_num(roots) == 0)
+		return r;
+	sk_X509_pop_free(task->ca->roots, X509_free);
+	task->ca->roots = steal(&roots);
+	return trust_renew(task);
+}
+
 static void roots_end(struct task *task)
 {
-	int r = roots_write(task->ca);
+	cleanup_certs STACK_OF(X509) *unwanted = sk_X509_new_null();
+	int r = unwanted ? retire(task, unwanted) : -ENOMEM;
+
+	if (r == 0)
+		r = write_all(task, unwanted);
+	if (r < 0)
+		return task_fail_errno(task, r, "cannot write %s",
+				       task->ca->store.ca ? task->ca->store.ca : "the state");
+	if (task->roots_changed || sk_X509_num(unwanted) > 0)
+		r = trust_anew(task);
+	if (r < 0)
+		return task_fail_errno(task, r, "cannot take in the CA's roots");
+	task_continue(task);
+}
+
+/* -- what the CA announces ------------------------------------------------------------------- */
+
+/* What we trust by the configuration is known from the start, so that its overlap is heeded too. */
+static int know_trusted(struct task *task)
+{
+	struct stepca *ca = task->ca;
+	int r = 0;
+
+	for (int i = 0; i < sk_X509_num(ca->roots) && r == 0; i++)
+		r = known_add(&ca->known, sk_X509_value(ca->roots, i));
+	return r;
+}
+
+/* Takes in a reply of /roots or /federation; what cannot be used is a warning and no more. */
+static int take_in(struct task *task, const struct http_reply *reply, bool federated)
+{
+	cleanup_certs STACK_OF(X509) *certs = NULL;
+	enum ca_verdict verdict = task_judge(task, reply);
+	int r = verdict == CA_DONE ? ca_parse_roots(reply, &certs) : -EBADMSG;
+
+	if (r == -EBADMSG && verdict == CA_DONE)
+		ca_explain_garbage(reply, task->what, task->why);
+	if (r == -EBADMSG)
+		task->ca->host->log(task->ca->ctx, HC_LOG_WARNING, "%s", task->why);
+	if (r < 0)
+		return r == -EBADMSG ? 0 : r;
+	if (!federated)
+		r = know_trusted(task);
+	if (r == 0)
+		task->roots_changed |= known_announced(&task->ca->known, certs, federated,
+						       task->ca->host->now_wall());
+	return r;
+}
+
+static void on_federation(void *data, const struct http_reply *reply)
+{
+	struct task *task = data;
+	int r = take_in(task, reply, true);
 
 	if (r < 0)
-		return task_fail_errno(task, r, "cannot write %s", task->ca->store.ca);
-	task_continue(task);
+		return task_fail_errno(task, r, "cannot take in the federation's roots");
+	roots_end(task);
 }
 
 static void on_roots(void *data, const struct http_reply *reply)
 {
 	struct task *task = data;
-	cleanup_certs STACK_OF(X509) *announced = NULL;
-	enum ca_verdict verdict = task_judge(task, reply);
-	int before = sk_X509_num(task->ca->roots);
-	int r = 0;
+	int r;
 
 	/* No connection, or none that we trust: what comes after would end the same way. */
 	if (reply->result != HTTP_DONE)
-		return task_fail(task, verdict, reply->retry_after);
-	if (verdict == CA_DONE)
-		r = ca_parse_roots(reply, &announced);
-	if (r == -EBADMSG)
-		ca_explain_garbage(reply, task->what, task->why);
-	if (verdict != CA_DONE || r == -EBADMSG)
-		task->ca->host->log(task->ca->ctx, HC_LOG_WARNING, "%s", task->why);
-	else if (r == 0)
-		r = learn(task->ca, announced);
-	if (r == 0 && sk_X509_num(task->ca->roots) > before)
-		r = trust_renew(task);
-	if (r < 0 && r != -EBADMSG)
+		return task_fail(task, task_judge(task, reply), reply->retry_after);
+	r = take_in(task, reply, false);
+	if (r < 0)
 		return task_fail_errno(task, r, "cannot take in the CA's roots");
+	if (task->ca->options.federation)
+		return task_send(task, task->verified, "/federation", NULL, NULL, on_federation);
+	task->roots_changed |=
+		known_announced(&task->ca->known, NULL, true, task->ca->host->now_wall());
 	roots_end(task);
 }
 

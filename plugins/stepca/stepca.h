@@ -7,6 +7,7 @@
 #include "common/work.h"
 #include "stepca/acme_ledger.h"
 #include "stepca/authority.h"
+#include "stepca/known.h"
 #include "stepca/options.h"
 #include "stepca/store.h"
 
@@ -30,12 +31,14 @@ struct stepca {
 	uint64_t generation;	/* of the snapshot last applied */
 	struct work *works;	/* threads that have not ended */
 	STACK_OF(X509) * roots; /* that we trust the CA by; NULL before the first task */
-	bool roots_asked;	/* the CA was asked for its roots since the start */
-	int64_t issued_at;	/* wall clock of our last issue since the start; 0: none */
-	int64_t not_after;	/* of the certificate in place; 0: none */
-	int64_t due_at;		/* when it is to be renewed; 0: not known */
-	char serial[65];	/* of the certificate in place */
-	char error[1600];	/* of the last task; "" where it went well */
+	struct known known;	/* that the CA announced */
+	uint8_t anchor[PEM_FINGERPRINT_LEN];
+	bool roots_asked;  /* the CA was asked for its roots since the start */
+	int64_t issued_at; /* wall clock of our last issue since the start; 0: none */
+	int64_t not_after; /* of the certificate in place; 0: none */
+	int64_t due_at;	   /* when it is to be renewed; 0: not known */
+	char serial[65];   /* of the certificate in place */
+	char error[1600];  /* of the last task; "" where it went well */
 };
 
 /*

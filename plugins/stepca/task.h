@@ -57,10 +57,11 @@ struct task {
 	struct ca_provisioner provisioner;
 	task_fn provisioner_found;
 	EVP_PKEY *provisioner_key;
-	struct acme *acme; /* an order over ACME; NULL: none */
-	unsigned pages;	   /* of provisioners read so far */
-	bool second_token; /* the first one was denied */
-	bool away;	   /* the last request reached nobody */
+	struct acme *acme;  /* an order over ACME; NULL: none */
+	unsigned pages;	    /* of provisioners read so far */
+	bool second_token;  /* the first one was denied */
+	bool roots_changed; /* the CA announced others than before */
+	bool away;	    /* the last request reached nobody */
 
 	int reason;	       /* TASK_REVOKE: ca_reason_code() */
 	bool revoked;	       /* and that is done */

@@ -1,0 +1,19 @@
+/*
+ * stepca/roots - what roots.c and roots_file.c share
+ */
+#ifndef HC_STEPCA_ROOTS_H
+#define HC_STEPCA_ROOTS_H
+
+#include "stepca/task.h"
+
+/* Adds a reference to a stack. -ENOMEM. */
+int roots_add(STACK_OF(X509) * roots, X509 *cert);
+
+/*
+ * Puts those wanted into the `ca` file where they are missing, and takes those unwanted out, in one
+ * rename. Others in it stay. Negative errno: nothing was changed.
+ */
+int roots_file_update(const struct store *store, const STACK_OF(X509) * wanted,
+		      const STACK_OF(X509) * unwanted);
+
+#endif
