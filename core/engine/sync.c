@@ -14,8 +14,9 @@ static const char *runner_trouble(const struct runner *r)
 {
 	if (r->state == RUNNER_OK)
 		return NULL;
-	if (r->state == RUNNER_WAITING && r->watch && r->watch->snapshot)
-		return r->watch->snapshot->pub.error;
+	if (r->state == RUNNER_WAITING && r->watch)
+		return r->watch->snapshot ? r->watch->snapshot->pub.error
+					  : "its files have not been read yet";
 	return r->message ? r->message : "";
 }
 

@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from lib import wait
+from lib import pki, wait
 from lib.process import Process
 
 CONF = """\
@@ -117,10 +117,12 @@ def test_status_follows_what_happens(configured, ca, tls):
                configured.notify.status)
     configured.configure()
     assert configured.reload()[0] == 0
+    key = ca.issue().write(tls).key
+    configured.sync()
     wait.until(lambda: configured.notify.status().endswith("all ok"), configured.notify.status)
     before = len(messages(configured, "STATUS"))
     for _ in range(50):
-        ca.issue().write(tls)
+        pki.replace(tls / "redis.crt", ca.issue(key=key).cert_pem)
         configured.sync()
     assert len(messages(configured, "STATUS")) == before  # nothing of it is news
 
