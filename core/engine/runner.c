@@ -157,7 +157,9 @@ static bool runner_heeds(struct runner *r, enum runner_reason reason)
 {
 	switch (reason) {
 	case RUNNER_RESCAN:
-		return r->state != RUNNER_RETRY && r->state != RUNNER_FAILED;
+		/* A job under way looks already. */
+		return r->state != RUNNER_RETRY && r->state != RUNNER_FAILED &&
+		       r->state != RUNNER_RUNNING;
 	case RUNNER_REQUEST:
 		r->noisy = true;
 		return true;
