@@ -61,8 +61,9 @@ struct swapper {
 static void *swap_on(void *data)
 {
 	struct swapper *s = data;
+	int i = 0;
 
-	for (int i = 0; !s->stop; i = !i) {
+	do { /* once at least: the other thread may be through before this one begins */
 		const char *target[2] = {s->f->cert, s->f->key};
 
 		for (int k = 0; k < 2; k++) {
@@ -72,7 +73,8 @@ static void *swap_on(void *data)
 			MUST(rename(fresh, target[k]) == 0);
 			free(fresh);
 		}
-	}
+		i = !i;
+	} while (!s->stop);
 	return NULL;
 }
 
