@@ -166,7 +166,8 @@ class Served(Contender):
             when, line = self.hotcertd.lines.next()
             if re.search(r" redis:redis: .* \[[0-9.]+ ms\]$", line):
                 return when
-            assert not re.search(r" (error|warning) ", line), line
+            # A busy machine may keep it from running for long.
+            assert not re.search(r" (error|warning) ", line) or "held up" in line, line
 
     def finish(self):
         assert {server.served() for server in self.servers} == {self.pair.fingerprint}
