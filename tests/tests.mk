@@ -101,7 +101,7 @@ CURRENT_CA = build/ca-current
 test-current-ca: tests-build
 	$(Q)PATH="$$PATH:/usr/local/go/bin" tests/ca/current $(CURRENT_CA)
 	$(Q)HOTCERT_BUILD=$(B) HOTCERT_CA_DIR=$(CURDIR)/$(CURRENT_CA) STEP_CA=$(CURDIR)/$(CURRENT_CA)/bin/step-ca \
-		$(PYTEST) -q tests/e2e/test_stepca*.py $(PYTEST_ARGS)
+		$(PYTEST) -q tests/e2e/test_stepca*.py tests/e2e/test_acme_step_ca.py $(PYTEST_ARGS)
 
 # ---- checks ----
 C_FILES = $(shell git ls-files '*.c' 2>/dev/null || find core plugins tests examples -name '*.c')

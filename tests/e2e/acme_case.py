@@ -66,6 +66,13 @@ class AcmeSite(Site):
             (self.tls / name).unlink()
 
 
+def begin(site):
+    """Starts the daemon, without waiting for the order's end."""
+    site.daemon.start(ready=False)
+    site.daemon.wait_log("hotcertd .* started")
+    return site
+
+
 def start(site):
     """Starts the daemon and gives the first certificate."""
     site.daemon.start()

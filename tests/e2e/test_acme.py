@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from acme_case import AcmeSite, WebServer, files_below, start, wait_file
+from acme_case import AcmeSite, begin, files_below, start, wait_file, WebServer
 from lib import pebble, wait
 from lib.redis_server import reserve_port
 
@@ -16,33 +16,40 @@ KINDS = ["webroot", "listener", "tls-alpn-01", "dns-01"]
 EAB = {"kid-1": "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"}
 
 
-@pytest.fixture(scope="session")
-def pebble_programs():
+@pytest.fixture(scope="module")
+def dns(tmp_path_factory):
     pebble.build()
-
-
-@pytest.fixture
-def dns(tmp_path, pebble_programs):
-    server = pebble.DNS(tmp_path / "dns").start()
+    server = pebble.DNS(tmp_path_factory.mktemp("dns")).start()
     yield server
     server.finish()
 
 
-@pytest.fixture
-def make_pebble(tmp_path, dns):
-    made = []
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, dns):
+    """shared(name, …): one Pebble for all tests that leave it as it is; it makes two RSA keys when it starts."""
+    made = {}
 
-    def make(**options):
-        made.append(pebble.Pebble(tmp_path / f"pebble{len(made)}", dns, **options))
-        return made[-1].start()
-    yield make
-    for one in made:
+    def get(name, **options):
+        if name not in made:
+            made[name] = pebble.Pebble(tmp_path_factory.mktemp(name), dns, **options).start()
+        return made[name].forget()
+    yield get
+    for one in made.values():
         one.finish()
 
 
 @pytest.fixture
-def server(make_pebble):
-    return make_pebble()
+def server(request, shared, tmp_path, dns):
+    """The shared one, or for tests that stop or change it one of their own."""
+    if getattr(request, "param", None) != "own":
+        yield shared("pebble")
+        return
+    own = pebble.Pebble(tmp_path / "pebble", dns).start()
+    yield own
+    own.finish()
+
+
+with_its_own = pytest.mark.parametrize("server", ["own"], indirect=True)
 
 
 @pytest.fixture
@@ -123,8 +130,8 @@ def test_a_dns_delay_is_kept(dns_site):
     assert time.monotonic() - before > 0.7
 
 
-def test_nonces_that_are_refused(hotcertd, make_pebble, tls):
-    server = make_pebble(nonce_reject=40)
+def test_nonces_that_are_refused(hotcertd, shared, tls):
+    server = shared("nonces", nonce_reject=40)
     site = AcmeSite(hotcertd, tls, lines(server), listener(server)).configure()
     start(site)
     assert server.requests("POST /") > 12, "no nonce was refused"
@@ -169,6 +176,7 @@ def test_the_account_is_kept(site, server):
     assert server.requests("POST /sign-me-up") == 1 and server.requests("POST /order-plz") == 2
 
 
+@with_its_own
 def test_an_account_that_the_ca_has_forgotten(site, server):
     start(site)
     old = site.state("acme-account")
@@ -208,8 +216,8 @@ def binding(tmp_path, kid, key):
     return f"acme_eab_kid = {kid}\nacme_eab_key_file = {tmp_path / 'mac'}"
 
 
-def test_external_account(hotcertd, make_pebble, tls, tmp_path):
-    server = make_pebble(eab=EAB)
+def test_external_account(hotcertd, shared, tls, tmp_path):
+    server = shared("eab", eab=EAB)
     site = AcmeSite(hotcertd, tls, lines(server), listener(server))
     start(site.configure(binding(tmp_path, "kid-1", EAB["kid-1"])))
     assert EAB["kid-1"] not in hotcertd.log_text()
@@ -222,11 +230,10 @@ def test_external_account(hotcertd, make_pebble, tls, tmp_path):
     ("kid-1", "?!", ["no key in base64url"]),
     ("kid-1", "", ["no key in base64url"]),
 ], ids=["none", "wrong-key", "wrong-kid", "no-base64", "empty"])
-def test_external_account_goes_wrong(hotcertd, make_pebble, tls, tmp_path, kid, key, words):
-    server = make_pebble(eab=EAB)
+def test_external_account_goes_wrong(hotcertd, shared, tls, tmp_path, kid, key, words):
+    server = shared("eab", eab=EAB)
     site = AcmeSite(hotcertd, tls, lines(server), listener(server))
-    site.configure(binding(tmp_path, kid, key) if kid else "").daemon.start(ready=False)
-    wait.until(lambda: site.daemon.socket.exists(), "no socket")
+    begin(site.configure(binding(tmp_path, kid, key) if kid else ""))
     wait.until(lambda: site.daemon.instance("stepca:web")["state"] in ("failed", "retry"), site.daemon.tail)
     text = site.message()
     assert all(w in text for w in words), text
@@ -297,13 +304,14 @@ def test_a_record_without_effect(dns_site, server, tmp_path):
     assert sorted(c[0] for c in pebble.calls(tmp_path / "hook")) == ["cleanup"] * 2 + ["present"] * 2
 
 
-def test_a_name_that_the_ca_refuses(hotcertd, make_pebble, tls):
-    server = make_pebble(blocked=["blocked-domain.example"])
+def test_a_name_that_the_ca_refuses(hotcertd, shared, tls):
+    server = shared("blocked", blocked=["blocked-domain.example"])
     site = AcmeSite(hotcertd, tls, lines(server), listener(server), sans="a.example, blocked-domain.example").configure()
     site.daemon.start()
     site.failed("failed", "/order-plz: HTTP 4", "rejectedIdentifier", "blocked-domain.example", "check sans")
 
 
+@with_its_own
 def test_an_unknown_root_is_put_right_without_another_order(site, server):
     whole = server.root_file.read_bytes()
     server.root_file.write_bytes(server.ca.pem)
@@ -331,15 +339,15 @@ def test_renewal_is_a_new_order(site, server, rekey):
     assert server.requests("POST /sign-me-up") == 1 and server.requests("POST /order-plz") == 2
 
 
-def test_it_renews_itself(hotcertd, make_pebble, tls):
-    server = make_pebble(lifetime=8)
+def test_it_renews_itself(hotcertd, shared, tls):
+    server = shared("short", lifetime=8)
     site = AcmeSite(hotcertd, tls, lines(server), listener(server)).configure("renew_at = 50%\njitter = 0")
     site.wait_renewed(start(site))
     site.assert_pair()
 
 
-def test_authorizations_that_are_valid_already(hotcertd, make_pebble, tls, tmp_path):
-    server = make_pebble(authz_reuse=100)
+def test_authorizations_that_are_valid_already(hotcertd, shared, tls, tmp_path):
+    server = shared("reuse", authz_reuse=100)
     site = AcmeSite(hotcertd, tls, lines(server), by_dns(server, tmp_path)).configure()
     old = start(site)
     code, out = site.daemon.ctl("renew", "web")
@@ -350,11 +358,11 @@ def test_authorizations_that_are_valid_already(hotcertd, make_pebble, tls, tmp_p
 # -- interruptions --------------------------------------------------------------------------------------
 
 
+@with_its_own
 def test_a_ca_that_is_gone_in_the_middle(dns_site, server, tmp_path):
     """It hangs once the order is made: the order is taken up again when it is back."""
     dns_site.challenge = by_dns(server, tmp_path, f"[ -e {tmp_path}/once ] || kill -STOP {server.process.pid}\n>{tmp_path}/once")
-    dns_site.configure("request_timeout = 1s").daemon.start(ready=False)
-    wait.until(lambda: dns_site.daemon.socket.exists(), "no socket")
+    begin(dns_site.configure("request_timeout = 1s"))
     dns_site.failed("retry", "timed out")
     server.process.kill(signal.SIGCONT)
     dns_site.daemon.ctl("retry", "web")
@@ -389,11 +397,11 @@ def test_cancelled_by_its_deadline(dns_site, server, tmp_path):
                lambda: pebble.calls(tmp_path / "hook"))
 
 
+@with_its_own
 def test_the_listener_closes_with_the_daemon_running_on(site, server):
     """A reload that drops the section in the middle of an order takes everything with it."""
     server.process.kill(signal.SIGSTOP)
-    site.daemon.start(ready=False)
-    wait.until(lambda: site.daemon.socket.exists(), "no socket")
+    begin(site)
     wait.until(lambda: site.daemon.instance("stepca:web")["state"] == "running", site.daemon.tail)
     (site.daemon.conf_dir / "50-web.conf").unlink()
     assert site.daemon.reload()[0] == 0
@@ -480,6 +488,7 @@ def test_check_says_what_is_wrong(site, server, what, stage, words):
     assert report["directory"].startswith("ok"), out
 
 
+@with_its_own
 def test_check_without_a_server(site, server):
     server.stop()
     site.daemon.start()

@@ -7,7 +7,7 @@ import time
 import pytest
 from cryptography import x509
 
-from acme_case import AcmeSite, start
+from acme_case import AcmeSite, begin, start
 from acme_server import ScriptedACME, problem
 from https_server import HttpsServer
 from lib import wait
@@ -33,13 +33,6 @@ def port():
 def site(hotcertd, tls, server, port):
     lines = f"acme_directory = {server.directory_url}\nroot = {server.root_file}\nrequest_timeout = 2s"
     return AcmeSite(hotcertd, tls, lines, f"challenge = http-01\nhttp_listen = 127.0.0.1:{port}", sans="a.example").configure()
-
-
-def begin(site):
-    """Starts the daemon, without waiting for the order's end."""
-    site.daemon.start(ready=False)
-    wait.until(site.daemon.socket.exists, "no socket")
-    return site
 
 
 def always(*answer):
@@ -116,10 +109,8 @@ def test_it_goes_wrong_and_is_mended(site, server, fault):
     site.failed(state, *words)
     assert not (site.tls / "redis.crt").exists()
     server.mend()
-    site.daemon.ctl("retry", "web")
-    if site.daemon.sync() != 0:  # what an order has come to can be final: then the next one is good
-        site.daemon.ctl("retry", "web")
-    assert site.daemon.sync() == 0, site.message()
+    # What an order has come to can be final: then the next one is good.
+    wait.until(lambda: site.daemon.ctl("retry", "web") and site.daemon.sync() == 0, site.message)
     site.assert_pair()
 
 

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from acme_case import AcmeSite, WebServer, files_below, start
+from acme_case import AcmeSite, begin, files_below, start, WebServer
 from lib import netns, pebble, wait
 
 pytestmark = pytest.mark.skipif(netns.reason_not_to() is not None, reason=str(netns.reason_not_to()))
@@ -144,8 +144,7 @@ def test_the_account_is_kept_and_made_anew_where_the_ca_has_lost_it(site, ca):
 def test_a_ca_that_goes_down_in_the_middle(dns_site, dns, ca, tmp_path):
     """The order is finished once it is up again, with the account from before."""
     dns_site.challenge = by_dns(dns, tmp_path, f"[ -e {tmp_path}/once ] || kill -TERM {ca.process.pid}\n>{tmp_path}/once")
-    dns_site.configure().daemon.start(ready=False)
-    wait.until(lambda: dns_site.daemon.socket.exists(), "no socket")
+    begin(dns_site.configure())
     dns_site.failed("retry", "is the CA running")
     ca.process.wait()
     ca.process = None
@@ -172,8 +171,7 @@ def test_a_record_that_is_late_is_looked_for_again(dns_site, dns, ca, tmp_path):
 def test_a_record_that_never_comes(dns_site, tmp_path):
     dns_site.sans = "a.example"
     (tmp_path / "hook").write_text("#!/bin/sh\n")
-    dns_site.configure().daemon.start(ready=False)
-    wait.until(lambda: dns_site.daemon.socket.exists(), "no socket")
+    begin(dns_site.configure())
     dns_site.daemon.wait_instance("stepca:web", "retry", 60)
     text = dns_site.message()
     assert "could not verify a.example (dns-01): " in text and "dns_delay" in text, text
@@ -190,8 +188,7 @@ def test_somebody_else_answers(site, tmp_path, ca, says, detail):
     running = WebServer(tmp_path, 80, says)
     site.sans = "a.example"
     site.challenge = "challenge = http-01\nhttp_listen = 127.0.0.1:8080"
-    site.configure().daemon.start(ready=False)
-    wait.until(lambda: site.daemon.socket.exists(), "no socket")
+    begin(site.configure())
     site.daemon.wait_instance("stepca:web", "retry", 60)
     running.close()
     text = site.message()

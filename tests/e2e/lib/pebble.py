@@ -116,6 +116,7 @@ class Pebble:
             self.config["certificateValidityPeriod"] = lifetime
             self.config["profiles"] = {"default": {"description": "ours", "validityPeriod": lifetime}}  # since 2.7
         self.process = None
+        self.mark = 0
 
     def start(self):
         config = self.directory / "pebble.json"
@@ -135,9 +136,17 @@ class Pebble:
         except OSError:
             return None
 
+    def log(self):
+        return (self.directory / "pebble.log").read_text(errors="replace")
+
+    def forget(self):
+        """What was asked so far counts no more."""
+        self.mark = len(self.log())
+        return self
+
     def requests(self, what):
         """How many requests were logged with this text, as "POST /order-plz", over all starts."""
-        return (self.directory / "pebble.log").read_text(errors="replace").count(what)
+        return self.log()[self.mark:].count(what)
 
     def stop(self):
         if self.process and self.process.running():
