@@ -36,7 +36,8 @@ struct trust {
 	bool busy;
 	bool uninstall;
 	hc_job job;
-	size_t at; /* the store at hand */
+	size_t at;   /* the store at hand */
+	int64_t now; /* wall clock, when that was looked at */
 	struct inventory inventory;
 	struct fingerprints gone; /* what was taken out */
 	size_t n_installed;

@@ -53,7 +53,7 @@ static const char *unwanted_key(const uint8_t fingerprint[32], char buf[96])
 static int64_t unwanted_since(void *data, const uint8_t fingerprint[32])
 {
 	struct trust *t = data;
-	int64_t now = t->host->now_wall(), since;
+	int64_t since;
 	char key[96], text[32] = "";
 	int64_t n;
 
@@ -61,12 +61,12 @@ static int64_t unwanted_since(void *data, const uint8_t fingerprint[32])
 	n = t->host->state_get(t->ctx, key, text, sizeof(text) - 1);
 	if (n > 0 && n < (int64_t)sizeof(text) && sscanf(text, "%" SCNd64, &since) == 1)
 		return since;
-	snprintf(text, sizeof(text), "%" PRId64, now);
+	snprintf(text, sizeof(text), "%" PRId64, t->now);
 	if (t->host->state_set(t->ctx, key, text, strlen(text)) < 0)
 		t->host->log(t->ctx, HC_LOG_WARNING,
 			     "cannot save since when a root has been unwanted: its overlap begins "
 			     "anew after a restart");
-	return now;
+	return t->now;
 }
 
 static void forget_unwanted(struct trust *t, const uint8_t fingerprint[32])
@@ -189,7 +189,7 @@ static int work_plan(struct trust *t, char why[STORE_WHY])
 	struct plan_rules rules = {
 		.complete = t->complete,
 		.uninstall = t->uninstall,
-		.now = t->host->now_wall(),
+		.now = t->now = t->host->now_wall(),
 		.overlap = t->overlap,
 		.unwanted_since = unwanted_since,
 		.data = t,
