@@ -71,7 +71,7 @@ bool authority_may_ask(struct member *m);
 
 /*
  * Wants host->request() once the CA is there again. why: what this member saw itself, or NULL.
- * Somebody looks after a second, then ever more rarely, but at least once in 45 s.
+ * Somebody looks after a second, then ever more rarely, but at least once in 30 s.
  */
 void authority_await(struct member *m, const char *why);
 

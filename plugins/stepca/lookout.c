@@ -11,7 +11,7 @@
 /* Milliseconds. */
 enum {
 	LOOK_FIRST = 1000,
-	LOOK_LAST = 45000,
+	LOOK_LAST = 30000,
 	LOOK_APART = 5000,	 /* at least, when somebody is in a hurry */
 	LOOK_DOUBTFUL = 3600000, /* at most, where looks go well and requests do not */
 	LOOK_TIMEOUT = 15000,

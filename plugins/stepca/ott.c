@@ -22,7 +22,7 @@ static int fill_audience(const struct task *task, const char *fragment, char **r
 }
 
 /* What both kinds of token have in common, by whom it is signed apart. */
-static void give_signed(struct task *task, EVP_PKEY *key, struct token_claims *claims)
+static void give_signed(struct task *task, EVP_PKEY *key, struct token_claims claims)
 {
 	struct stepca *ca = task->ca;
 	cleanup_free char *audience = NULL, *confirmation = NULL;
@@ -34,21 +34,21 @@ static void give_signed(struct task *task, EVP_PKEY *key, struct token_claims *c
 	pem_fingerprint(sk_X509_value(ca->roots, 0), fingerprint);
 	pem_format_fingerprint(fingerprint, root);
 	confirmation = task->csr ? csr_confirmation(task->csr) : NULL;
-	r = fill_audience(task, claims->chain ? "#x5c/" : "", &audience);
+	r = fill_audience(task, claims.chain ? "#x5c/" : "", &audience);
 	if (r < 0)
 		audience = NULL;
 	if (r == 0 && task->csr && !confirmation)
 		r = -ENOMEM;
-	claims->issuer = ca->options.provisioner;
-	claims->audience = audience;
-	claims->subject = task->ott.subject;
-	claims->root = root;
-	claims->confirmation = confirmation;
-	claims->names = task->csr ? ca->options.names : NULL;
-	claims->user = task->template_data;
-	claims->now_ms = ca->host->now_wall();
+	claims.issuer = ca->options.provisioner;
+	claims.audience = audience;
+	claims.subject = task->ott.subject;
+	claims.root = root;
+	claims.confirmation = confirmation;
+	claims.names = task->csr ? ca->options.names : NULL;
+	claims.user = task->template_data;
+	claims.now_ms = ca->host->now_wall();
 	if (r == 0)
-		r = token_one_time(key, claims, &token);
+		r = token_one_time(key, &claims, &token);
 	if (r < 0)
 		return task_fail_errno(task, r, "cannot sign a token for provisioner %s",
 				       ca->options.provisioner);
@@ -62,7 +62,7 @@ static void give_by_provisioner(struct task *task)
 		.kid = task->provisioner.kid,
 	};
 
-	give_signed(task, task->provisioner_key, &claims);
+	give_signed(task, task->provisioner_key, claims);
 }
 
 static void open_provisioner(struct task *task)
@@ -85,7 +85,7 @@ static void give_by_x5c(struct task *task)
 	if (r == PAIR_WHOLE) {
 		struct token_claims claims = {.chain = pair.chain};
 
-		return give_signed(task, pair.key, &claims);
+		return give_signed(task, pair.key, claims);
 	}
 	task_say(task,
 		 "%s and %s are no certificate and its key%s; put a pair there that "

@@ -16,4 +16,7 @@ int roots_add(STACK_OF(X509) * roots, X509 *cert);
 int roots_file_update(const struct store *store, const STACK_OF(X509) * wanted,
 		      const STACK_OF(X509) * unwanted);
 
+/* Takes those whose overlap is over out of what is known, and into a stack. -ENOMEM. */
+int roots_retire(struct task *task, STACK_OF(X509) * unwanted);
+
 #endif

@@ -27,7 +27,7 @@ def test_everything_is_in_its_place(tree):
     for path in ("usr/sbin/hotcertd", "usr/bin/hotcertctl", "usr/include/hotcert/plugin.h",
                  "usr/lib/pkgconfig/hotcert.pc", "usr/lib/systemd/system/hotcertd.service",
                  *(f"usr/lib/hotcert/plugins/{p}.so" for p in ("exec", "redis", "stepca", "trust")),
-                 *(f"usr/share/man/{m}" for m in ("man8/hotcertd.8", "man1/hotcertctl.1"))):
+                 *(f"usr/share/man/{m}" for m in ("man8/hotcertd.8", "man1/hotcertctl.1", "man7/hotcert-step.7"))):
         assert (tree / path).is_file(), path
     assert "ExecStart=/usr/sbin/hotcertd" in (tree / "usr/lib/systemd/system/hotcertd.service").read_text()
     writable = [p for p in tree.rglob("*") if p.stat().st_mode & 0o022]
