@@ -100,6 +100,7 @@ void instance_destroy(struct instance *i)
 
 	if (!i)
 		return;
+	i->ctx->on_request = NULL; /* there is nobody left to ask */
 	call = host_enter(i->ctx, "destroy");
 	i->plugin->desc.destroy(i->impl);
 	host_leave(&call);

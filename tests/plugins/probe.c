@@ -291,7 +291,7 @@ static void status(void *instance)
 	p->host->status_add(p->ctx, "text", "%s", p->host->opt_string(p->ctx, "text"));
 }
 
-/* "leave" leaves its watchers to the host. */
+/* "leave" leaves its watchers to the host, and asks for more to do. */
 static void destroy(void *instance)
 {
 	struct probe *p = instance;
@@ -300,6 +300,8 @@ static void destroy(void *instance)
 		p->host->io_remove(p->io);
 		p->host->timer_remove(p->timer);
 		p->host->alarm_remove(p->alarm);
+	} else {
+		p->host->request(p->ctx);
 	}
 	for (int i = 0; i < 2; i++)
 		if (p->fds[i] >= 0)
