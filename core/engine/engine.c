@@ -52,7 +52,7 @@ static void mark_all(struct engine *e, bool rescan, bool polled_only)
 	struct generation *g = e->generation;
 
 	for (size_t i = 0; g && i < g->config->n_watches; i++)
-		if (!polled_only || g->watches[i]->polled)
+		if (!polled_only || watch_is_polled(g->watches[i]))
 			watch_mark(g->watches[i], rescan);
 }
 
@@ -75,7 +75,7 @@ static bool any_polled(const struct engine *e)
 	struct generation *g = e->generation;
 
 	for (size_t i = 0; g && i < g->config->n_watches; i++)
-		if (g->watches[i]->polled)
+		if (watch_is_polled(g->watches[i]))
 			return true;
 	return false;
 }
@@ -96,6 +96,11 @@ void engine_watch_polled(struct engine *e, struct watch *w)
 		log_warning("[watch %s]: read every %d s instead of being watched: %s",
 			    w->config->name, POLL_MS / 1000, watch_poll_reason(w));
 	e->poll_warned |= 1u << w->polled;
+	engine_poll_soon(e);
+}
+
+void engine_poll_soon(struct engine *e)
+{
 	if (!loop_timer_active(e->poll_timer))
 		loop_timer_set(e->poll_timer, POLL_MS);
 }

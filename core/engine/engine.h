@@ -101,6 +101,7 @@ void engine_changed(struct engine *e); /* tells ops.changed, looks at syncs and 
 void engine_drain(struct engine *e);   /* takes the kernel's events in; reads nothing yet */
 void engine_watch_marked(struct engine *e, struct watch *w);
 void engine_watch_polled(struct engine *e, struct watch *w);
-void engine_run(struct engine *e); /* starts runners while there are places */
+void engine_poll_soon(struct engine *e); /* reads what must be polled within a few seconds */
+void engine_run(struct engine *e);	 /* starts runners while there are places */
 
 #endif

@@ -74,7 +74,7 @@ static void mark_polled(struct engine *e)
 	const struct generation *g = e->generation;
 
 	for (size_t i = 0; g && i < g->config->n_watches; i++)
-		if (g->watches[i]->polled)
+		if (watch_is_polled(g->watches[i]))
 			watch_mark(g->watches[i], false);
 }
 

@@ -16,7 +16,7 @@ static const char *const poll_reasons[] = {
 	[CHAIN_WATCHED] = "",
 	[CHAIN_POLL_LIMIT] = ("the kernel gives no more inotify watches; raise "
 			      "fs.inotify.max_user_watches with sysctl"),
-	[CHAIN_POLL_PERMISSION] = "a directory on the way cannot be listed",
+	[CHAIN_POLL_PERMISSION] = "a directory on the way may not be listed and searched",
 	[CHAIN_POLL_REMOTE] =
 		"a network or FUSE file system does not tell of changes made elsewhere",
 	[CHAIN_POLL_RACES] = "the directories on its path do not stop changing",
@@ -96,7 +96,8 @@ static void watch_note_denied(struct watch *w)
 	free(w->denied);
 	w->denied = NULL;
 	if (w->chain.denied)
-		w->denied = str_format("%s cannot be listed by user %u; let that user read it",
+		w->denied = str_format("%s may not be listed and searched by user %u; "
+				       "give that user r and x on it",
 				       w->chain.denied, (unsigned)geteuid());
 }
 
@@ -216,6 +217,20 @@ static void watch_take(struct watch *w, struct snapshot *fresh)
 	engine_changed(w->engine);
 }
 
+/* For want of memory or descriptors: what was read before stays, and the poll tries again. */
+static void watch_note_failure(struct watch *w, int r)
+{
+	if (r >= 0) {
+		w->failed = false;
+		return;
+	}
+	if (!w->failed)
+		log_error("[watch %s]: cannot be read now: %s; trying again", w->config->name,
+			  strerror(-r));
+	w->failed = true;
+	engine_poll_soon(w->engine);
+}
+
 void watch_read(struct watch *w)
 {
 	struct snapshot *fresh = NULL;
@@ -228,13 +243,17 @@ void watch_read(struct watch *w)
 	w->rescan = false;
 	watch_follow(w);
 	r = snapshot_read(w->config, w->generation + 1, loop_now_wall(), w->snapshot, &fresh);
+	watch_note_failure(w, r);
 	if (r == 0)
 		watch_take(w, fresh);
-	else if (r < 0)
-		log_error("[watch %s]: cannot be read: %s", w->config->name, strerror(-r));
-	else if (rescan)
+	else if (r == SNAPSHOT_SAME && rescan)
 		wake_all(w, RUNNER_RESCAN);
 	w->event_us = 0;
+}
+
+bool watch_is_polled(const struct watch *w)
+{
+	return w->polled || w->failed;
 }
 
 bool watch_offers(const struct watch *w, const struct runner *r)

@@ -28,6 +28,7 @@ struct watch {
 	bool rescan;		/* wake the runners even where nothing changed */
 	bool was_whole;		/* since the start */
 	bool settled;		/* whole, or not whole for settle_warn */
+	bool failed;		/* the last try to read it */
 	int polled;		/* enum chain_poll */
 	char *denied;		/* which directory may not be listed, for a person; NULL: none */
 	struct loop_timer *settle;
@@ -47,6 +48,9 @@ void watch_read(struct watch *w);
 
 /* Whether this runner may see the snapshot that is there. */
 bool watch_offers(const struct watch *w, const struct runner *r);
+
+/* Whether it must be read from time to time, for no event will say when. */
+bool watch_is_polled(const struct watch *w);
 
 /* Why it is polled, for status: "" where it is not. */
 const char *watch_poll_reason(const struct watch *w);

@@ -29,9 +29,9 @@ enum {
 /*
  * Reads a watch's files now. Returns 0 and a new snapshot with one reference, SNAPSHOT_SAME where
  * content, modes, owners and state equal those of previous (may be NULL), or a negative errno
- * (memory alone: what is wrong with files is said in the snapshot). now_ms: wall clock, for
- * validity. generation is given to the new snapshot as it is. Blocks for as long as the file system
- * does.
+ * (memory or descriptors ran out: what is wrong with files is said in the snapshot). now_ms: wall
+ * clock, for validity. generation is given to the new snapshot as it is. Blocks for as long as the
+ * file system does.
  *
  * Role `cert` is checked in full: order, dates, and that `key` is its key. `ca` may hold any
  * certificates. A file of `match` may hold anything: where it has certificates they must be whole;

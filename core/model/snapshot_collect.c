@@ -110,6 +110,12 @@ static int complain_no_directory(struct reading *r, int err)
 				   directory, (unsigned)geteuid(), strerror(err)));
 }
 
+/* It says nothing of the files, so it must not be taken for a state of theirs. */
+static bool is_shortage(int err)
+{
+	return err == ENOMEM || err == EMFILE || err == ENFILE;
+}
+
 /* Files that match, by name; directories and hidden files (of atomic writers) do not count. */
 static int list_matches(struct reading *r)
 {
@@ -118,7 +124,7 @@ static int list_matches(struct reading *r)
 	const struct dirent *entry;
 
 	if (!dir)
-		return errno == ENOMEM ? -ENOMEM : complain_no_directory(r, errno);
+		return is_shortage(errno) ? -errno : complain_no_directory(r, errno);
 	while ((entry = readdir(dir))) {
 		if (!str_matches(entry->d_name, w->match, w->n_match) ||
 		    is_directory(dir, entry->d_name))
@@ -149,7 +155,7 @@ static int read_part(struct part *part)
 	part->err = fs_read(part->path, FILE_MAX, &part->data, &part->len, &part->st);
 	if (part->err == 0)
 		SHA256((const unsigned char *)part->data, part->len, part->sha256);
-	return part->err == -ENOMEM ? -ENOMEM : 0;
+	return is_shortage(-part->err) ? part->err : 0;
 }
 
 static bool times_equal(const struct timespec *a, const struct timespec *b)

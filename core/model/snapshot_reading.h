@@ -36,7 +36,8 @@ struct reading {
 	char *error; /* of the directory itself, as a part's */
 };
 
-/* Lists and reads the files until none changes meanwhile. Negative errno: out of memory. */
+/* Lists and reads the files until none changes meanwhile. Negative errno: out of memory or
+ * descriptors. */
 int reading_collect(struct reading *r);
 
 /* Parses and checks what was collected: sets certs, state and error. Negative errno: out of memory.

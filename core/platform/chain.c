@@ -208,8 +208,11 @@ static int walk_step(struct walk *w)
 	}
 	if (path_join(path, w->cur, w->component) < 0)
 		return WALK_END;
-	if (lstat(path, &st) < 0)
+	if (lstat(path, &st) < 0) {
+		if (errno == EACCES) /* no event tells of a directory that may be searched again */
+			walk_denied(w, w->cur);
 		return walk_entry(w, path, false);
+	}
 	if (S_ISLNK(st.st_mode))
 		return walk_link(w, path);
 	if (S_ISDIR(st.st_mode))

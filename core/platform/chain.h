@@ -23,7 +23,7 @@ struct chain {
 enum chain_poll {
 	CHAIN_WATCHED = 0,
 	CHAIN_POLL_LIMIT = 1,	   /* ENOSPC: fs.inotify.max_user_watches */
-	CHAIN_POLL_PERMISSION = 2, /* EACCES: a directory of the path may not be listed */
+	CHAIN_POLL_PERMISSION = 2, /* EACCES: a directory may not be listed or searched */
 	CHAIN_POLL_REMOTE = 3,	   /* network or FUSE: changes made elsewhere are not told */
 	CHAIN_POLL_RACES = 4,	   /* a component of the path does not stop changing */
 };

@@ -4,6 +4,7 @@ import hashlib
 import mmap
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import subprocess
@@ -264,7 +265,7 @@ def test_a_directory_that_may_not_be_listed_falls_back_to_polling(world, tmp_pat
     os.chown(tmp_path / "closed", 65534, 65534)
     (tmp_path / "closed").chmod(0o711)
     world.start(directory=directory)
-    world.hotcertd.wait_log(rf"instead of being watched: {tmp_path}/closed cannot be listed by user 0")
+    world.hotcertd.wait_log(rf"instead of being watched: {tmp_path}/closed may not be listed and searched by user 0")
     assert f"{tmp_path}/closed" in world.hotcertd.watch("redis")["polled"]
     world.expect(world.ca.issue().write(directory))
     (tmp_path / "closed").chmod(0o755)
@@ -297,6 +298,23 @@ def test_a_fuse_file_system_is_polled(fuse, world, tmp_path):
     world.hotcertd.wait_log("instead of being watched: a network or FUSE file system")
     assert "FUSE" in world.hotcertd.watch("redis")["polled"]
     world.expect(world.ca.issue().write(source))
+
+
+def test_no_descriptors_are_no_state_of_the_files(world):
+    """A plugin that enrols must not hear that a pair is broken which is only not read."""
+    old = world.ca.issue().write(world.directory)
+    world.start(plugin="probe_all")
+    mark = world.hotcertd.log_mark()
+    pid = world.hotcertd.process.pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))  # all that it has open is higher
+    pair = world.ca.issue().write(world.directory)
+    world.hotcertd.wait_log("cannot be read now: Too many open files; trying again", since=mark)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    world.probe.wait_digest(pair.cert_digest)  # by the poll alone: nothing else happens
+    assert [files(c)["cert"]["sha256"] for c in world.probe.calls()] == [old.cert_digest, pair.cert_digest]
+    assert "held back" not in world.hotcertd.log_text()[mark:]
+    assert world.hotcertd.process.log.count("cannot be read now", mark) == 1
 
 
 def test_a_storm_of_writes_ends_on_the_last(world):

@@ -283,7 +283,9 @@ static void test_names_that_are_too_long(void **state)
 	assert_int_equal(chain_watch(&f->chain, f->in, &target, f), CHAIN_WATCHED);
 }
 
-/* Exit codes say what is wrong: assertions of a child would be lost. */
+/* As a user who may not do it: the exit code says what is wrong, assertions of a child would be
+ * lost.
+ */
 static int watch_as_nobody(struct fixture *f)
 {
 	if (setresuid(NOBODY, NOBODY, NOBODY) < 0)
@@ -293,9 +295,8 @@ static int watch_as_nobody(struct fixture *f)
 	return !f->chain.denied || strcmp(f->chain.denied, scratch_path("a")) != 0 ? 12 : 0;
 }
 
-static void test_a_directory_that_may_not_be_listed(void **state)
+static void expect_denied(struct fixture *f, mode_t mode)
 {
-	struct fixture *f = *state;
 	pid_t pid;
 	int status;
 
@@ -303,12 +304,22 @@ static void test_a_directory_that_may_not_be_listed(void **state)
 		skip();
 	directory("a");
 	directory("a/b");
-	SCRATCH_MUST(chmod(scratch, 0755) == 0 && chmod(scratch_path("a"), 0711) == 0);
+	SCRATCH_MUST(chmod(scratch, 0755) == 0 && chmod(scratch_path("a"), mode) == 0);
 	pid = fork();
 	if (pid == 0)
 		_exit(watch_as_nobody(f));
 	SCRATCH_MUST(waitpid(pid, &status, 0) == pid);
 	assert_int_equal(status, 0);
+}
+
+static void test_a_directory_that_may_not_be_listed(void **state)
+{
+	expect_denied(*state, 0711);
+}
+
+static void test_a_directory_that_may_not_be_searched(void **state)
+{
+	expect_denied(*state, 0744);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -326,6 +337,7 @@ int main(void)
 		TEST(test_nothing_is_left_behind),
 		TEST(test_names_that_are_too_long),
 		TEST(test_a_directory_that_may_not_be_listed),
+		TEST(test_a_directory_that_may_not_be_searched),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
