@@ -137,21 +137,25 @@ void target_set(struct target *t)
 
 /* ---- the reply ---- */
 
-/* Who may read the key, and who would have to: the usual reason, where the server is at a unix
- * socket. */
+/* The server's words are generic: what else it reads, and who may read the key, where the server is
+ * at a unix socket. */
 static void finish_refused(struct target *t, const redisReply *reply)
 {
+	const char *client_cert = t->server.files[SERVER_CLIENT_CERT];
 	const struct wanted *w = t->wanted;
-	char text[400];
+	char text[400], more[400] = "";
 
-	if (t->peer.pid == 0 || t->peer.uid == 0) {
-		target_finish_reply(t, "CONFIG SET", reply);
-		return;
-	}
 	reply_explain(reply, "", "", text, sizeof(text));
-	target_finish(t, HC_FAILED,
-		      "CONFIG SET: %s (%s has mode %04o and owner %u, the server runs as user %u)",
-		      text, w->key.ours, w->key_mode, w->key_uid, t->peer.uid);
+	if (client_cert && *client_cert && !t->use.client_pair)
+		snprintf(more, sizeof(more), "; it has to be able to load %.300s, too",
+			 client_cert);
+	if (t->peer.pid == 0 || t->peer.uid == 0)
+		target_finish(t, HC_FAILED, "CONFIG SET: %s%s", text, more);
+	else
+		target_finish(t, HC_FAILED,
+			      "CONFIG SET: %s%s (%s has mode %04o and owner %u, the server runs as "
+			      "user %u)",
+			      text, more, w->key.ours, w->key_mode, w->key_uid, t->peer.uid);
 }
 
 /* The passphrase shows in the slow log of 6.2 and 7.0, so it is sent only where the server cannot

@@ -288,6 +288,7 @@ def test_the_server_cannot_load_the_files(hotcertd, make_redis, ca, tls, tmp_pat
     state, message = failed(hotcertd)
     assert state == "failed" and "Unable to update TLS configuration" in message
     assert "keeps the old certificate" in message and "its log says why" in message
+    assert f"it has to be able to load {client}/c.crt, too" in message
     assert server.served() == pair.fingerprint
     (client / "c.key").write_bytes(good)
     mended(hotcertd)
