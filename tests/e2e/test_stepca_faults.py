@@ -4,7 +4,9 @@ import json
 import os
 import re
 import socket
+import subprocess
 import threading
+import time
 
 import pytest
 from cryptography import x509
@@ -109,6 +111,8 @@ SIGN_FAULTS = {
     "expired": (leaf_with(lifetime=(-100, -10)), "failed", ["has expired on"]),
     "not-yet": (leaf_with(lifetime=(3600, 7200)), "failed", ["is not valid before", "clocks"]),
     "root-first": (chain_of("root", "leaf"), "failed", ["another key"]),
+    "truncated": (lambda server, request: server.reply(server.issue_by(server.ca.intermediate(), request)), "failed",
+                  ["chain of 1 certificates does not lead to a root"]),
     "stranger": (lambda server, request: server.reply(CA("Stranger").issue(
         key=csr_key(request), sans=["redis.internal", "127.0.0.1"]).cert), "failed", ["does not lead to a root"]),
 }
@@ -313,6 +317,56 @@ def test_provisioner_keys_that_are_no_use(site, scripted, change, words):
     scripted.routes["/provisioners"] = 200, {**page, "provisioners": [item]}
     site.daemon.start()
     site.failed("failed", words, "redis")
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/x-pem-file", ""])
+def test_another_content_type_is_not_what_counts(site, scripted, kind):
+    """A proxy may relabel a reply; whether it is one shows when it is read."""
+    scripted.routes["/1.0/sign"] = lambda request: (*scripted.sign(request), {"Content-Type": kind})
+    issued(site)
+    assert site.names() == ["127.0.0.1", "redis.internal"]
+
+
+@pytest.mark.parametrize("change", [
+    {"cn": "elsewhere", "sans": ["elsewhere.internal", "10.9.8.7"]}, {"cn": "localhost", "lifetime": (-100, -10)},
+    {"cn": "localhost", "lifetime": (3600, 7200)},
+], ids=["renamed", "expired", "not-yet"])
+def test_a_ca_whose_own_certificate_does_not_hold(site, scripted, change):
+    old = issued(site)
+    scripted.context.load_cert_chain(*write(scripted.ca.issue(**change), site.daemon.directory))
+    code, out = site.daemon.ctl("renew", "redis")
+    assert code == 1 and "does not prove to be our CA" in out, out
+    assert site.leaf() == old
+    scripted.context.load_cert_chain(*write(scripted.ca.issue(cn="localhost"), site.daemon.directory))
+    code, out = site.daemon.ctl("renew", "redis")
+    assert code == 0, out
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or subprocess.run(["unshare", "-mn", "true"], check=False).returncode != 0,
+                    reason="needs the right to make namespaces")
+def test_a_name_server_that_never_answers(site, scripted, hotcertd, tmp_path):
+    """The look-up hangs on a thread of libcurl's: the daemon answers all the same, and ends at once when told to."""
+    (tmp_path / "resolv.conf").write_text("nameserver 127.0.0.53\noptions timeout:30 attempts:5\n")
+    silent = "import socket,time\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind((\"127.0.0.53\", 53))\n"
+    os.mkfifo(tmp_path / "bound")
+    (tmp_path / "silent.py").write_text(silent + f"open({str(tmp_path / 'bound')!r}, 'w').write('yes\\n')\n"
+                                        "while True: s.recv(4096)\n")
+    (tmp_path / "enter").write_text(f"""#!/bin/sh
+ip link set lo up
+mount --bind {tmp_path}/resolv.conf /etc/resolv.conf
+setpriv --pdeathsig KILL /usr/bin/python3 {tmp_path}/silent.py &
+read yes <{tmp_path}/bound
+exec "$@"
+""")
+    hotcertd.wrapper = ["unshare", "-mn", "sh", tmp_path / "enter"]
+    text = (hotcertd.conf_dir / "50-redis.conf").read_text()
+    hotcertd.conf("50-redis", text.replace(scripted.url, "https://ca.example.org").replace("500ms", "1s"))
+    hotcertd.start()
+    site.failed("retry", "ca.example.org", "imed out")
+    begun = time.monotonic()
+    assert hotcertd.status()
+    hotcertd.stop()
+    assert time.monotonic() - begun < 10
 
 
 def test_a_port_that_speaks_no_tls(site, scripted, hotcertd):

@@ -72,6 +72,28 @@ static void patience_shrinks_with_what_is_left(void **state)
 	assert_int_equal(schedule_reluctance(FROM - 1, FROM), 5 * MINUTE);
 }
 
+static int tries_in_a_day(int64_t left, uint16_t random)
+{
+	int64_t now = FROM, n = 0;
+
+	for (; now < FROM + 24 * HOUR; n++)
+		now += schedule_absence(FROM + left, now, random);
+	return (int)n;
+}
+
+/* From any moment in the life of a certificate of a day on, whatever chance says. */
+static void a_day_without_the_ca_takes_at_most_25_tries(void **state)
+{
+	(void)state;
+	for (int64_t left = 0; left <= 24 * HOUR; left += 10 * MINUTE) {
+		assert_in_range(tries_in_a_day(left, 0), 10, 25);
+		assert_in_range(tries_in_a_day(left, UINT16_MAX), 10, 25);
+	}
+	assert_int_equal(schedule_absence(FROM + 8 * HOUR, FROM, 0), 2 * HOUR);
+	assert_int_equal(schedule_absence(FROM + 2 * HOUR, FROM, 0), 30 * MINUTE);
+	assert_int_equal(schedule_absence(FROM + MINUTE, FROM, 0), 10 * MINUTE);
+}
+
 /* -- plans ----------------------------------------------------------------------------------- */
 
 struct scene {
@@ -197,6 +219,7 @@ int main(void)
 		cmocka_unit_test_setup(the_ca_file_alone_is_no_reason_for_a_new_certificate,
 				       set_scene),
 		cmocka_unit_test_setup(what_has_expired_is_renewed, set_scene),
+		cmocka_unit_test(a_day_without_the_ca_takes_at_most_25_tries),
 		cmocka_unit_test_setup(what_is_not_valid_yet_is_waited_for, set_scene),
 		cmocka_unit_test_setup(other_names_in_the_configuration_are_enrolled, set_scene),
 		cmocka_unit_test_setup(backdating_does_not_count, set_scene),
