@@ -17,7 +17,7 @@ def uncommented(text):
 def daemon(hotcertd, tmp_path):
     credentials = tmp_path / "credentials"
     credentials.mkdir()
-    for name in "redis-password", "provisioner-password":
+    for name in "redis-password", "provisioner-password", "keystore-password", "nss-password":
         (credentials / name).write_text("x\n")
     hotcertd.env["CREDENTIALS_DIRECTORY"] = str(credentials)
     return hotcertd
