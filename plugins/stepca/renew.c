@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <string.h>
 
 static void enrol_instead(struct task *task)
@@ -82,7 +83,8 @@ static void on_mutual_renewal(void *data, const struct http_reply *reply)
 
 static void send_mutual(struct task *task, const char *path, const char *body)
 {
-	task->mutual = task_client(task, true);
+	if (!task->mutual)
+		task->mutual = task_client(task, true);
 	if (!task->mutual)
 		return task_fail_errno(task, -ENOMEM, "cannot renew");
 	task_send(task, task->mutual, path, body, NULL, on_mutual_renewal);
@@ -100,23 +102,40 @@ static void rekey(struct task *task)
 	send_mutual(task, "/1.0/rekey", body);
 }
 
-void renew_begin(struct task *task)
+static bool has_expired(const struct task *task)
 {
-	X509 *leaf = pair_leaf(&task->pair);
 	int64_t from, to;
 
-	if (task->ca->options.acme.foreign) /* ACME alone knows no renewal */
+	chain_validity(pair_leaf(&task->pair), &from, &to);
+	return to <= task->ca->host->now_wall();
+}
+
+/* Whether there is something to renew by. */
+static bool is_pair(const struct task *task)
+{
+	X509 *leaf = pair_leaf(&task->pair);
+	bool pair = leaf && task->pair.key && X509_check_private_key(leaf, task->pair.key) == 1;
+
+	ERR_clear_error();
+	return pair;
+}
+
+bool renew_is_mutual(const struct task *task)
+{
+	return !task->ca->options.acme.foreign && is_pair(task) && !has_expired(task);
+}
+
+void renew_begin(struct task *task)
+{
+	/* ACME alone knows no renewal, and /rekey no token. */
+	if (task->ca->options.acme.foreign || !is_pair(task) ||
+	    (has_expired(task) && task->ca->options.rekey))
 		return enrol_begin(task);
-	if (!leaf || !task->pair.key || X509_check_private_key(leaf, task->pair.key) != 1)
-		return enrol_begin(task);
-	chain_validity(leaf, &from, &to);
-	if (to <= task->ca->host->now_wall() && task->ca->options.rekey)
-		return enrol_begin(task); /* /rekey knows no token */
 	if (task->ca->options.rekey)
 		return task_make_key(task, rekey);
 	task->key = task->pair.key;
 	EVP_PKEY_up_ref(task->key);
-	if (to <= task->ca->host->now_wall())
+	if (has_expired(task))
 		return renew_by_token(task);
 	send_mutual(task, "/1.0/renew", "");
 }

@@ -140,6 +140,8 @@ static int trust_renew(struct task *task)
 		return -ENOMEM;
 	X509_STORE_free(task->trust);
 	task->trust = trust;
+	http_destroy(task->mutual); /* it trusts as before */
+	task->mutual = NULL;
 	http_destroy(task->verified);
 	task->verified = task_client(task, false);
 	return task->verified ? 0 : -ENOMEM;
@@ -254,6 +256,8 @@ static void on_roots(void *data, const struct http_reply *reply)
 	struct task *task = data;
 	int r;
 
+	if (reply->result == HTTP_REFUSED_US) /* renewing will find its way */
+		return task_send(task, task->verified, "/roots", NULL, NULL, on_roots);
 	/* No connection, or none that we trust: what comes after would end the same way. */
 	if (reply->result != HTTP_DONE)
 		return task_fail(task, task_judge(task, reply), reply->retry_after);
@@ -267,6 +271,14 @@ static void on_roots(void *data, const struct http_reply *reply)
 	roots_end(task);
 }
 
+/* A renewal asks over the connection that it goes on with: one handshake does for both. */
+static struct http *client_to_ask(struct task *task)
+{
+	if (task->kind == TASK_RENEW && renew_is_mutual(task))
+		task->mutual = task_client(task, true);
+	return task->mutual ? task->mutual : task->verified;
+}
+
 static void roots_update(struct task *task)
 {
 	int r = trust_renew(task);
@@ -278,7 +290,7 @@ static void roots_update(struct task *task)
 	task->ca->roots_asked = true;
 	if (!task->ca->options.update_roots)
 		return roots_end(task);
-	task_send(task, task->verified, "/roots", NULL, NULL, on_roots);
+	task_send(task, client_to_ask(task), "/roots", NULL, NULL, on_roots);
 }
 
 /* -- bootstrap ------------------------------------------------------------------------------- */

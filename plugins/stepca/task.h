@@ -120,6 +120,7 @@ void task_make_key(struct task *task, task_fn then);
 void roots_begin(struct task *task); /* ends in task_continue() */
 void task_continue(struct task *task);
 void renew_begin(struct task *task);
+bool renew_is_mutual(const struct task *task); /* mTLS is how it begins */
 void enrol_begin(struct task *task);
 
 /* Verifies what the CA sent, puts it in place, ends the task. how: "renewed over mTLS". */
