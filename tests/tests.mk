@@ -148,7 +148,7 @@ check-cppcheck:
 # ---- demo ----
 .PHONY: demo
 demo:
-	$(Q)tools/install-deps build test
+	$(Q)tools/install-deps build demo
 	$(Q)$(MAKE) --no-print-directory -j$(JOBS) all
 	$(Q)HOTCERT_BUILD=$(B) /usr/bin/python3 demo/demo.py
 
