@@ -27,6 +27,7 @@ demo-matrix:
 
 # hiredis has TLS from 1.0 on, so not on Debian 12; what needs the client is skipped there.
 CLIENT_BIN = $(if $(wildcard /usr/include/hiredis/hiredis_ssl.h),$(B)/tests/clients/hiredis_tls)
+NO_CLIENT  = $(if $(CLIENT_BIN),,$(wildcard tests/clients/*.c))
 
 $(B)/tests/clients/%: tests/clients/%.c Makefile
 	$(Q)mkdir -p $(@D)
