@@ -19,6 +19,8 @@ static const char *const poll_reasons[] = {
 	[CHAIN_POLL_PERMISSION] = "a directory on the way may not be listed and searched",
 	[CHAIN_POLL_REMOTE] =
 		"a network or FUSE file system does not tell of changes made elsewhere",
+	[CHAIN_POLL_MOUNT] = ("a file of it is mounted by itself, and where it is changed is not "
+			      "told; mount its directory instead"),
 	[CHAIN_POLL_RACES] = "the directories on its path do not stop changing",
 };
 

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
 #include <stdio.h>
@@ -180,6 +181,15 @@ static int walk_directory(struct walk *w, const char *path)
 	return WALK_ON;
 }
 
+/* As containers get single files: inotify(7) tells of it where it was mounted from. */
+static bool is_mount_point(const char *path)
+{
+	struct statx st;
+
+	return statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &st) == 0 &&
+	       (st.stx_attributes & STATX_ATTR_MOUNT_ROOT);
+}
+
 /* A file, something that is not there, or a file where a directory should be: the end of the way.
  */
 static int walk_entry(struct walk *w, const char *path, bool there)
@@ -189,6 +199,8 @@ static int walk_entry(struct walk *w, const char *path, bool there)
 
 	if (r != WALK_ON)
 		return r;
+	if (there && !w->poll && is_mount_point(path))
+		w->poll = CHAIN_POLL_MOUNT;
 	/* It may have come, or become a link or a directory, before the watch was there. */
 	if (lstat(path, &st) == 0 && (!there || S_ISLNK(st.st_mode) || S_ISDIR(st.st_mode)))
 		return walk_again(w);

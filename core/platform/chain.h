@@ -26,6 +26,7 @@ enum chain_poll {
 	CHAIN_POLL_PERMISSION = 2, /* EACCES: a directory may not be listed or searched */
 	CHAIN_POLL_REMOTE = 3,	   /* network or FUSE: changes made elsewhere are not told */
 	CHAIN_POLL_RACES = 4,	   /* a component of the path does not stop changing */
+	CHAIN_POLL_MOUNT = 5,	   /* a file is mounted by itself: events go to its other place */
 };
 
 /* Where chains lead to; all paths are absolute. */

@@ -274,19 +274,27 @@ def test_a_directory_that_may_not_be_listed_falls_back_to_polling(world, tmp_pat
 
 
 @pytest.fixture
-def fuse(tmp_path):
-    """fuse(source, target): a real FUSE file system that shows source at target, in this test's mount namespace."""
+def mounts():
+    """A mount namespace of the test's own. To be had before the daemon, which must be in it too."""
+    with model_sys.private_mounts() as can:
+        if not can:
+            pytest.skip("no mount namespaces here")
+        yield
+
+
+@pytest.fixture
+def fuse(mounts, tmp_path):
+    """fuse(source, target): a real FUSE file system that shows source at target."""
+    if not os.path.exists("/dev/fuse"):
+        pytest.skip("no FUSE here")
     served = []
 
     def mount(source, target):
         served.append(Process(["bindfs", "-f", source, target], tmp_path / "bindfs.log"))
         wait.until(lambda: os.path.ismount(target), lambda: f"mounted\n{served[0].tail()}")
-    with model_sys.private_mounts() as can:
-        if not can or not os.path.exists("/dev/fuse"):
-            pytest.skip("no FUSE here")
-        yield mount
-        for one in served:
-            one.stop()
+    yield mount
+    for one in served:
+        one.stop()
 
 
 def test_a_fuse_file_system_is_polled(fuse, world, tmp_path):
@@ -298,6 +306,23 @@ def test_a_fuse_file_system_is_polled(fuse, world, tmp_path):
     world.hotcertd.wait_log("instead of being watched: a network or FUSE file system")
     assert "FUSE" in world.hotcertd.watch("redis")["polled"]
     world.expect(world.ca.issue().write(source))
+
+
+def test_a_file_that_is_mounted_by_itself_is_polled(mounts, world, tmp_path):
+    """As containers get single files. Who writes to it writes elsewhere."""
+    pair = world.ca.issue().write(world.directory)
+    source = pki.in_place(tmp_path / "single.crt", pair.cert_pem)
+    model_sys.bind(source, world.directory / "redis.crt")
+    try:
+        world.start()
+        world.hotcertd.wait_log("instead of being watched: a file of it is mounted by itself")
+        renewed = world.ca.issue(key=pair.key)
+        pki.in_place(source, renewed.cert_pem)
+        world.expect(renewed)
+    finally:
+        model_sys.unmount(world.directory / "redis.crt")
+    world.settle()
+    assert world.hotcertd.watch("redis")["polled"] is None
 
 
 def test_no_descriptors_are_no_state_of_the_files(world):
