@@ -249,7 +249,7 @@ static void bus_is(const char *hello, const char *config, int port)
 
 #define BUS(port, tls, bus)                                                                        \
 	"*6\r\n+tls-port\r\n+" port "\r\n+tls-cluster\r\n+" tls "\r\n+cluster-port\r\n+" bus "\r"  \
-											     "\n"
+	"\n"
 
 static void the_bus_is_where_it_is(void **state)
 {
