@@ -295,6 +295,8 @@ static void stepca_status(void *instance)
 	ca->host->status_add(ca->ctx, "url", "%s", ca->options.url);
 	if (ca->options.provisioner)
 		ca->host->status_add(ca->ctx, "provisioner", "%s", ca->options.provisioner);
+	if (ca->options.acme.challenge != ACME_NONE)
+		ca->host->status_add(ca->ctx, "challenge", "%s", ca->options.acme.challenge_name);
 	if (*ca->serial)
 		ca->host->status_add(ca->ctx, "serial", "%s", ca->serial);
 	if (ca->not_after)

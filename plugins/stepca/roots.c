@@ -113,9 +113,11 @@ static int roots_load(struct task *task)
 {
 	struct stepca *ca = task->ca;
 	cleanup_certs STACK_OF(X509) *roots = NULL;
-	int r = ca->roots ? 0 : read_root_file(task, &roots);
+	/* A file that nothing is added to is read anew each time: a host's own roots change. */
+	bool known = ca->roots && (ca->options.update_roots || !ca->options.root);
+	int r = known ? 0 : read_root_file(task, &roots);
 
-	if (r < 0 || ca->roots)
+	if (r < 0 || known)
 		return r;
 	r = find_anchor(ca, roots);
 	if (r == 0 && ca->options.update_roots)
@@ -124,8 +126,10 @@ static int roots_load(struct task *task)
 		r = trust_pinned(ca, roots);
 	if (r == 0)
 		r = trust_known(ca, roots);
-	if (r == 0 && sk_X509_num(roots) > 0)
+	if (r == 0 && sk_X509_num(roots) > 0) {
+		sk_X509_pop_free(ca->roots, X509_free);
 		ca->roots = steal(&roots);
+	}
 	return r;
 }
 
