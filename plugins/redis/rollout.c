@@ -44,6 +44,19 @@ static void pump(struct rollout *r);
 
 static void hear(struct rollout *r);
 
+/* Ends the rollout for a change that failed: nobody waits for those that are still looked at. */
+static void stop(struct rollout *r, const struct turn *failed)
+{
+	r->stopped = failed;
+	for (uint32_t i = 0; i < r->n; i++) {
+		if (r->turns[i].state != TURN_LOOKING)
+			continue;
+		target_cancel(r->turns[i].target);
+		r->turns[i].state = TURN_WAITING;
+		r->looking--;
+	}
+}
+
 /* What is refused right before a change would be refused everywhere, as a failed change. */
 static void end_turn(struct turn *turn, int32_t status)
 {
@@ -55,7 +68,7 @@ static void end_turn(struct turn *turn, int32_t status)
 	else
 		turn->state = status == HC_OK || status == HC_SAME ? TURN_DONE : TURN_FAILED;
 	if (turn->state == TURN_FAILED && target_touched(turn->target) && !r->check && !r->stopped)
-		r->stopped = turn;
+		stop(r, turn);
 }
 
 static void on_turn(void *data, int32_t status, const char *text)

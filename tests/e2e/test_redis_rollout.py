@@ -107,6 +107,20 @@ def test_a_replica_that_is_slow_to_say_so(hotcertd, make_resp, ca, tls):
     assert order == ["replica", "master"] * 3
 
 
+def test_a_failed_change_does_not_wait_for_those_that_hang(hotcertd, make_resp, ca, tls):
+    one, hanging = make_resp(role="replica"), make_resp()
+    configure(hotcertd, tls, addresses([one, hanging]), "reply_timeout = 60s", "timeout = 120s").start()
+    one.script["CONFIG SET"] = b"-ERR CONFIG SET failed - Unable to update TLS configuration. Check server logs.\r\n"
+    hanging.script["HELLO"] = HANG
+    ca.issue().write(tls)
+    state, message = failed(hotcertd)
+    assert state == "failed" and message.endswith(f"; not tried: unix:{hanging.unix}"), message
+    hanging.script.clear()
+    hanging.drop()
+    one.script.clear()
+    mended(hotcertd)
+
+
 def block_reload(server, tls):
     """A client pair that the server cannot load blocks all of it, on the next CONFIG SET."""
     client = tls.parent / "client"

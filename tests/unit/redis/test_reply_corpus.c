@@ -1,5 +1,5 @@
 /* The fuzzer's corpus, without a fuzzer: what was found once stays mended. */
-#include "../../fuzz/fuzz_redis_reply.c"
+#include "../../fuzz/fuzz_redis_reply.c" /* NOLINT(bugprone-suspicious-include) */
 
 #include <dirent.h>
 #include <setjmp.h>
