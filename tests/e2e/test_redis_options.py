@@ -12,7 +12,7 @@ from lib import wait
 from lib.hotcertd import run
 from lib.pki import replace
 from lib.process import Process
-from lib.redis_server import BINARY, RedisServer, reserve_port
+from lib.redis_server import BINARY, RedisServer, product, reserve_port
 from redis_case import configure, failed, instance, mended, renew, sets
 
 
@@ -428,7 +428,7 @@ def test_check_reports_all_but_the_set(hotcertd, server, ca, tls):
     head, first, second = re.split(r"\n\n", out.strip())
     assert head.endswith("looked at 2 servers, changed nothing")
     for line in (rf"^localhost:{one.port}$", r"^connected +TLSv1\.[23], chain and name verified$",
-                 r"^server +redis \S+ standalone master$", rf"^files +{tls}/redis\.crt, {tls}/redis\.key, the CA file$",
+                 rf"^server +{product()} standalone master$", rf"^files +{tls}/redis\.crt, {tls}/redis\.key, the CA file$",
                  r"^serves +[0-9a-f]{8}… until ", r"^preflight +in date", r"^result +would be reloaded by CONFIG SET$"):
         assert re.search(line, first, re.M), (line, first)
     for line in (rf"^unix:{other.unix}$", rf"^connected +(to process {other.process.pid} of user|still)", r"^result +tls-port is 0"):

@@ -6,6 +6,7 @@ import pytest
 
 from lib import wait
 from lib.pki import replace
+from lib.redis_server import product
 from redis_case import clients, configure, failed, instance, mended, renew, sets
 from resp_server import CLOSE, HANG, RespServer
 
@@ -170,7 +171,7 @@ def test_the_state_of_each_is_shown(hotcertd, make_redis, ca, tls):
     assert failed(hotcertd)[0] == "retry"
     out = hotcertd.ctl("status", "redis:r")[1]
     shown = next(line for line in out.splitlines() if str(one.unix) in line and "served" in line)
-    assert re.search(rf"redis 7\S* standalone master, process {one.process.pid} of user \d+; served "
+    assert re.search(rf"{product()} standalone master, process {one.process.pid} of user \d+; served "
                      rf"{pair.fingerprint[:8]}….*: serves {pair.fingerprint[:8]}", " ".join(out.split())), out
     assert "Connection refused" in out and shown
 
