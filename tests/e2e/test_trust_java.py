@@ -14,7 +14,8 @@ from lib.hotcertd import run
 from lib.pki import CA, replace
 from trust_case import daemon, pem_of, the_machines_own_store  # noqa: F401 fixtures
 
-pytestmark = pytest.mark.skipif(not shutil.which("keytool"), reason="needs keytool of a JDK or JRE")
+pytestmark = [pytest.mark.skipif(not shutil.which("keytool"), reason="needs keytool of a JDK or JRE"),
+              pytest.mark.xdist_group("java")]  # each run of it keeps a processor busy
 PASSWORD = "changeit"
 
 
@@ -71,17 +72,13 @@ def left(keystore):
     return sorted(n for n in os.listdir(keystore.path.parent) if not n.endswith(".crt"))
 
 
-@pytest.mark.parametrize("kind", ["PKCS12", "JKS"])
-def test_installed_rotated_and_uninstalled(daemon, tmp_path, ca, tls, kind):
-    (tmp_path / "java").mkdir()
-    keystore = Keystore(tmp_path / "java", kind)
+def test_installed_rotated_and_uninstalled(daemon, keystore, ca, tls):
     keystore.path.chmod(0o640)
     configure(daemon, keystore)
     daemon.start()
     assert daemon.instance("trust:corp")["state"] == "ok", daemon.log_text()
     alias = f"hotcert-corp-{ca.fingerprint[:32]}-test_root"
     assert keystore.list() == {"stock": keystore.stock.fingerprint, alias: ca.fingerprint}
-    assert keystore.keytool("-list").startswith(f"Keystore type: {keystore.kind}")
     assert keystore.path.stat().st_mode & 0o777 == 0o640 and left(keystore) == ["cacerts"]
     before = keystore.path.stat()
     daemon.restart()
@@ -93,6 +90,14 @@ def test_installed_rotated_and_uninstalled(daemon, tmp_path, ca, tls, kind):
     assert daemon.instance("trust:corp")["details"][f"java:{keystore.path}"].startswith("1 installed, 1 there from others")
     assert daemon.ctl("do", "trust:corp", "uninstall")[0] == 0
     assert keystore.list() == {"stock": keystore.stock.fingerprint} and left(keystore) == ["cacerts"]
+
+
+def test_a_keystore_of_the_older_kind_stays_one(daemon, tmp_path, ca):
+    keystore = Keystore(tmp_path, "JKS")
+    configure(daemon, keystore)
+    daemon.start()
+    assert set(keystore.list().values()) == {keystore.stock.fingerprint, ca.fingerprint}
+    assert keystore.path.read_bytes()[:4] == bytes.fromhex("feedfeed")
 
 
 @pytest.mark.skipif(not shutil.which("javac"), reason="needs a JDK")
