@@ -238,6 +238,7 @@ void engine_destroy(struct engine *e)
 	mounts_destroy(e->mounts);
 	inotify_destroy(e->inotify);
 	free(e->reload_error);
+	free(e->state_dir);
 	e->magic = 0;
 	free(e);
 }
@@ -294,6 +295,11 @@ int engine_load(struct engine *e, struct errors *errors)
 
 	if (r)
 		return r;
+	e->state_dir = strdup(fresh->config->daemon.state_dir);
+	if (!e->state_dir) {
+		generation_abort(fresh);
+		return -ENOMEM;
+	}
 	commit(e, fresh);
 	loop_timer_set(e->ready_timer, fresh->config->daemon.ready_timeout_ms);
 	return 0;
@@ -319,9 +325,11 @@ static void warn_stale(void)
 }
 
 /* What only a restart can change. */
-static void warn_restart(const struct config_daemon *now, const struct config_daemon *then)
+static void warn_restart(const struct engine *e, const struct config_daemon *now)
 {
-	if (strcmp(now->state_dir, then->state_dir) != 0 ||
+	const struct config_daemon *then = &e->generation->config->daemon;
+
+	if (strcmp(now->state_dir, e->state_dir) != 0 ||
 	    strcmp(now->runtime_dir, then->runtime_dir) != 0)
 		log_warning("[hotcert] state_dir and runtime_dir change with a restart only");
 }
@@ -354,7 +362,7 @@ int engine_reload(struct engine *e, struct errors *errors)
 	if (r)
 		return r;
 	warn_stale();
-	warn_restart(&fresh->config->daemon, &e->generation->config->daemon);
+	warn_restart(e, &fresh->config->daemon);
 	commit(e, fresh);
 	return 0;
 }

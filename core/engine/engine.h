@@ -52,6 +52,7 @@ struct engine {
 	int64_t started_at; /* wall clock */
 	int64_t loaded_at;  /* wall clock of the last load or reload that worked */
 	char *reload_error; /* of the last reload; NULL: it worked */
+	char *state_dir;    /* since the start: a reload leaves it; NULL before */
 };
 
 /* source is copied, the strings in it are the caller's and must live as long. 0 or negative errno.

@@ -112,13 +112,16 @@ static int build_runner(struct engine *e, struct generation *g, const struct gen
 			struct errors *errors, size_t i)
 {
 	const struct config_instance *config = &g->config->instances[i];
+	struct config_daemon daemon = g->config->daemon;
 	int r;
 
+	if (e->state_dir)
+		daemon.state_dir = e->state_dir;
 	g->runners[i] = runner_of_old(old, config);
 	g->runner_kept[i] = g->runners[i] != NULL;
 	if (g->runners[i])
 		return 0;
-	r = runner_create(e, &g->config->daemon, config, errors, &g->runners[i]);
+	r = runner_create(e, &daemon, config, errors, &g->runners[i]);
 	if (r == INSTANCE_REFUSED)
 		g->n_refused++;
 	return r < 0 ? r : r == INSTANCE_MISCONFIGURED;

@@ -118,6 +118,28 @@ def test_a_dropped_instance_has_its_job_cancelled(daemon):
     assert names(daemon) == ["probe:redis"]
 
 
+def test_a_new_state_directory_waits_for_a_restart(daemon, tmp_path):
+    """What an instance has remembered is not left behind; the option of the command line would win, so without it."""
+    first, second = daemon.state_dir, tmp_path / "second"
+    daemon.stop()
+    argv = daemon.argv()
+    at = argv.index("-S")
+    daemon.argv = lambda *more: [*argv[:at], *argv[at + 2:], *more]
+    daemon.conf("20-state", f"[hotcert]\nstate_dir = {first}\n")
+    daemon.start()
+    daemon.conf("20-state", f"[hotcert]\nstate_dir = {second}\n[probe bad]\nwatch = redis\nbehave = failed\n")
+    assert daemon.reload()[0] == 0
+    daemon.wait_log("state_dir.*restart")
+    daemon.wait_instance("probe:bad", "failed")
+    assert (first / "probe/bad.json").exists() and not second.exists()
+    mark = daemon.log_mark()
+    assert daemon.reload()[0] == 0
+    daemon.wait_log("state_dir.*restart", since=mark)
+    daemon.restart()
+    daemon.wait_instance("probe:bad", "failed")
+    assert (second / "probe/bad.json").exists()
+
+
 def test_the_place_of_a_dropped_job_goes_to_one_that_waits(daemon):
     """64 jobs run at once: as many that never end, and one that waits for a place."""
     hung = daemon.conf("20-hung", "".join(f"[probe n{i}]\nwatch = redis\nbehave = never\ntimeout = 1h\n"
