@@ -332,6 +332,7 @@ def test_a_listener_outlives_the_section_that_opened_it(hotcertd, site, server, 
         assert hotcertd.reload()[0] == 0
         s.sendall(b"\r\n")
         assert b"200 OK" in s.recv(4096)
+    assert b"200 OK" in http(port, b"GET /.well-known/acme-challenge/token-0_http-01 HTTP/1.1\r\n\r\n")
     other.verdict = "valid"
     assert hotcertd.sync() == 0, hotcertd.status()
     other.close()
