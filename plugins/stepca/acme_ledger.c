@@ -50,6 +50,9 @@ static int add(struct stepca *ca, json_t *entry)
 	r = save(ca);
 	if (r != -E2BIG)
 		return r;
+	if (ca->ledger.full)
+		return 0;
+	ca->ledger.full = true;
 	ca->host->log(ca->ctx, HC_LOG_WARNING,
 		      "too many names to keep in the state what is put up for their challenges; a "
 		      "crash now would leave some of it");
@@ -77,8 +80,11 @@ static void settle(struct stepca *ca);
 
 static void cross_out(struct stepca *ca)
 {
+	int r;
+
 	json_array_remove(ca->ledger.entries, 0);
-	if (save(ca) < 0)
+	r = save(ca);
+	if (r < 0 && r != -E2BIG)
 		ca->host->log(ca->ctx, HC_LOG_WARNING,
 			      "cannot keep in the state what was cleaned up after a challenge; it "
 			      "will be cleaned up again");
@@ -133,6 +139,7 @@ static void settle(struct stepca *ca)
 	while (json_array_size(ledger->entries) > 0)
 		if (take_down(ca, json_array_get(ledger->entries, 0)))
 			return;
+	ledger->full = false;
 	settled = ledger->settled;
 	ledger->settled = NULL;
 	if (settled)

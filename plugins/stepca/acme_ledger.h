@@ -8,6 +8,7 @@
 #define HC_STEPCA_ACME_LEDGER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct acme_hook;
 struct stepca;
@@ -15,6 +16,7 @@ struct stepca;
 struct acme_ledger {
 	json_t *entries; /* array of ["dns", RECORD, VALUE] and ["file", PATH]; NULL: not loaded */
 	struct acme_hook *hook; /* taking down the first entry */
+	bool full;		/* the state has no room for all of it; said once */
 	void (*settled)(void *data);
 	void *data;
 };

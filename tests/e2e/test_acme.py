@@ -124,6 +124,16 @@ def test_dns_hook(dns_site, tmp_path):
     assert {c[2] for c in calls[:2]} == {c[2] for c in calls[2:]} and all(len(c[2]) == 43 for c in calls)
 
 
+def test_many_names(dns_site, tmp_path):
+    """More than the state has room for: what is put up for them is taken down all the same."""
+    dns_site.sans = ",\n  ".join(f"name{i}.a.example" for i in range(60))
+    start(dns_site.configure())
+    assert len(dns_site.names()) == 60
+    wait.until(lambda: len(pebble.calls(tmp_path / "hook")) == 120, lambda: pebble.calls(tmp_path / "hook"))
+    log = dns_site.daemon.log_text()
+    assert log.count("too many names") == 1 and "cannot keep" not in log
+
+
 def test_a_dns_delay_is_kept(dns_site):
     before = time.monotonic()
     start(dns_site.configure("dns_delay = 700ms"))
