@@ -17,9 +17,11 @@ struct record {
 
 enum { VALUE_MAX = 4096 };
 
-static void key_of(size_t i, char ret[static 16])
+enum { KEY_SIZE = sizeof("root-") + 20 };
+
+static void key_of(size_t i, char ret[static KEY_SIZE])
 {
-	snprintf(ret, 16, "root-%zu", i);
+	snprintf(ret, KEY_SIZE, "root-%zu", i);
 }
 
 /* -- the state ------------------------------------------------------------------------------- */
@@ -39,7 +41,7 @@ static void load_one(struct known *known, size_t i)
 	const uint8_t *der = value + sizeof(struct record);
 	struct record record;
 	struct known_root *root = &known->root[known->n];
-	char key[16];
+	char key[KEY_SIZE];
 	int64_t len;
 
 	key_of(i, key);
@@ -71,7 +73,7 @@ static int save_one(const struct known *known, size_t i)
 	struct record record = {.gone_at = root->gone_at, .federated = root->federated};
 	uint8_t value[VALUE_MAX], *der = value + sizeof(record);
 	int len = i2d_X509(root->cert, NULL);
-	char key[16];
+	char key[KEY_SIZE];
 
 	if (len <= 0 || (size_t)len > sizeof(value) - sizeof(record))
 		return -E2BIG;
@@ -87,7 +89,7 @@ static int begin_saving(const struct known *known, const uint8_t anchor[static P
 	int r = 0;
 
 	for (size_t i = same_anchor(known, anchor) ? known->n : 0; r == 0 && i < KNOWN_MAX; i++) {
-		char key[16];
+		char key[KEY_SIZE];
 
 		key_of(i, key);
 		if (known->host->state_get(known->ctx, key, NULL, 0) != -ENOENT)
