@@ -1,6 +1,7 @@
 """trust, `directory:`: hashed names as OpenSSL and curl look roots up."""
 
 import os
+import shutil
 import threading
 
 import pytest
@@ -115,6 +116,52 @@ def test_what_somebody_breaks_is_made_good(started, store, ca):
         assert not trusts(store, ca)
         daemon.restart()
         assert trusts(store, ca) and sorted(os.listdir(store)) == sorted([place, name])
+
+
+def dies(daemon, call, nth):
+    """Starts it to be killed at the nth such system call; False where there are not so many."""
+    daemon.wrapper = ["strace", "-D", "-qq", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={nth}", "-o", "/dev/null"]
+    daemon.env["ASAN_OPTIONS"] = f"{os.environ.get('ASAN_OPTIONS', '')}:detect_leaks=0"  # LeakSanitizer needs ptrace itself
+    daemon.start(ready=False)
+    daemon.expected_dead = True
+    try:
+        daemon.notify.wait("READY", "1", daemon.process.running)
+    except AssertionError:
+        if daemon.process.running():
+            raise
+    dead = not daemon.process.running()
+    if not dead:
+        daemon.stop()
+    daemon.wrapper = []
+    del daemon.env["ASAN_OPTIONS"]
+    return dead
+
+
+@pytest.mark.skipif(not shutil.which("strace"), reason="needs strace")
+@pytest.mark.parametrize("call", ["/^rename", "/^symlink", "/^unlink"])
+def test_killed_at_each_step_of_a_change(started, store, ca, tls, call):
+    """Never a hole in the row, never a moment without the root that stays; and the next start makes it good."""
+    stays, others = CA("Test Root"), [CA("Test Root") for _ in range(3)]
+    sets = [(stays, ca, others[0]), (others[1], stays, others[2])]
+    replace(tls / "ca.crt", pem_of(*sets[1]))
+    daemon = started()
+    daemon.stop()
+    for n in range(1, 40):
+        roots = sets[n % 2]
+        replace(tls / "ca.crt", pem_of(*sets[(n + 1) % 2]))
+        daemon.start()  # what the last one left is in order
+        daemon.stop()
+        replace(tls / "ca.crt", pem_of(*roots))
+        dead = dies(daemon, call, n)
+        assert row(store) and trusts(store, stays)
+        daemon.start()
+        assert daemon.instance("trust:corp")["state"] == "ok"
+        assert len(row(store)) == 3 and all(trusts(store, c) for c in roots)
+        assert len([f for f in os.listdir(store) if f.endswith(".pem")]) == 3
+        daemon.stop()
+        if not dead:
+            break
+    assert not dead
 
 
 def test_a_dead_link_of_others_is_said_and_left(started, store, ca):
