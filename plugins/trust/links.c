@@ -236,13 +236,14 @@ bool links_hash(const char *pem, char ret[LINKS_HASH])
 {
 	BIO *bio = BIO_new_mem_buf(pem, -1);
 	X509 *cert = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+	bool is_cert = cert;
 
-	if (cert)
+	if (is_cert)
 		snprintf(ret, LINKS_HASH, "%08lx", X509_NAME_hash(X509_get_subject_name(cert)));
 	X509_free(cert);
 	BIO_free(bio);
 	ERR_clear_error();
-	return cert;
+	return is_cert;
 }
 
 static int rebase(int dir, const char *name, const char *prefix, const char *instead)
