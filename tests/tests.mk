@@ -144,7 +144,7 @@ build/lint/%.tidy: %.c .clang-tidy $(H_FILES)
 check-cppcheck:
 	$(Q)mkdir -p build/lint/cppcheck
 	$(call say,CPP,core plugins tests) cppcheck --quiet --error-exitcode=1 --std=c11 --inline-suppr \
-		--enable=warning,performance,portability --suppress=missingIncludeSystem --suppress=memleak \
+		--enable=warning,performance,portability --suppress=missingIncludeSystem --suppress=memleak --suppress=preprocessorErrorDirective \
 		--cppcheck-build-dir=build/lint/cppcheck -j$(JOBS) $(CORE_INC) -Iplugins $(C_FILES)
 
 # ---- demo ----

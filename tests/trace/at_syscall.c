@@ -85,8 +85,7 @@ static void set_result(pid_t tid, long value)
 #error "how are registers set here?"
 #endif
 
-/* -- what takes space
- * --------------------------------------------------------------------------------- */
+/* ---- what takes space ---- */
 
 /* Not the log, not a socket. */
 static bool is_file(pid_t tid, unsigned long fd)
