@@ -16,13 +16,15 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 import fleet  # noqa: E402
 import footprint  # noqa: E402
 import latency  # noqa: E402
+import renewals  # noqa: E402
 import scale  # noqa: E402
 from lib import hotcertd, pki  # noqa: E402
 from report import show  # noqa: E402
 from step_ca import StepCA  # noqa: E402
 
 ROWS = {"apply": latency.to_apply, "served": latency.to_served, "fleet": fleet.reload, "memory": footprint.memory,
-        "start": scale.start, "storm": scale.storm, "idle": footprint.idle}
+        "start": scale.start, "storm": scale.storm, "idle": footprint.idle,
+        "renewals": renewals.measure}
 
 
 class Bench:
