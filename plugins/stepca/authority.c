@@ -44,6 +44,7 @@ static void authority_destroy(struct authority *a)
 		at = &(*at)->next;
 	*at = a->next;
 	a->magic = 0;
+	sk_X509_pop_free(a->roots, X509_free);
 	free(a->url);
 	free(a);
 }
@@ -193,4 +194,24 @@ void authority_wait_outside(struct member *m)
 {
 	m->turn = TURN_OUTSIDE;
 	queue_push(&m->authority->outside, m);
+}
+
+/* -- trust --------------------------------------------------------------------------------------
+ */
+
+const STACK_OF(X509) * authority_trust(const struct member *m, const uint8_t anchor[static 32])
+{
+	const struct authority *a = m->authority;
+
+	return memcmp(a->anchor, anchor, sizeof(a->anchor)) == 0 ? a->roots : NULL;
+}
+
+void authority_tell_trust(struct member *m, const uint8_t anchor[static 32],
+			  const STACK_OF(X509) * roots)
+{
+	struct authority *a = m->authority;
+
+	sk_X509_pop_free(a->roots, X509_free);
+	a->roots = X509_chain_up_ref((STACK_OF(X509) *)roots);
+	memcpy(a->anchor, anchor, sizeof(a->anchor));
 }

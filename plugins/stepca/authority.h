@@ -8,6 +8,7 @@
 #define HC_STEPCA_AUTHORITY_H
 
 #include <hotcert/plugin.h>
+#include <openssl/x509.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -78,6 +79,15 @@ void authority_await(struct member *m, const char *why);
 /* The CA has served this member: it is there. */
 void authority_served(struct member *m);
 
+/* -- what members with the same anchor have found out about the CA's roots ------------------ */
+
+/* What is trusted on this anchor, still owned by the authority; NULL: nobody has told yet. */
+const STACK_OF(X509) * authority_trust(const struct member *m, const uint8_t anchor[static 32]);
+
+/* Tells the others; a copy is kept. Where there is no memory for it, they find out themselves. */
+void authority_tell_trust(struct member *m, const uint8_t anchor[static 32],
+			  const STACK_OF(X509) * roots);
+
 /* -- between the two ------------------------------------------------------------------------------
  */
 
@@ -95,6 +105,9 @@ struct authority {
 	uint32_t n_turns; /* called or taken */
 	struct turn_queue queue;
 	struct turn_queue outside;
+
+	STACK_OF(X509) * roots; /* trusted on this anchor; NULL: not told */
+	uint8_t anchor[32];
 
 	char why[1024];		/* "" while it is there */
 	struct member *trial;	/* who asks all the same */

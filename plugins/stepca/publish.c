@@ -12,10 +12,10 @@
 /* True where the key on disk is still the one we asked with: a person may have replaced it. */
 static bool key_still_there(const struct task *task)
 {
-	cleanup_with(pair_finish) struct pair pair = {0};
-	bool same = store_read_pair(&task->ca->store, &pair) >= 0 && pair.key &&
-		    EVP_PKEY_eq(pair.key, task->key) == 1;
+	EVP_PKEY *key = NULL;
+	bool same = store_read_key(&task->ca->store, &key) == 0 && EVP_PKEY_eq(key, task->key) == 1;
 
+	EVP_PKEY_free(key);
 	ERR_clear_error();
 	return same;
 }

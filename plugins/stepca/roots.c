@@ -88,6 +88,21 @@ static int trust_pinned(const struct stepca *ca, STACK_OF(X509) * roots)
 	return cert ? add_once(roots, cert) : 0;
 }
 
+/* What others who trust the same have fetched already; with roots = pinned the first root alone. */
+static int trust_told(const struct stepca *ca, STACK_OF(X509) * roots)
+{
+	const STACK_OF(X509) *told = authority_trust(&ca->member, ca->anchor);
+	X509 *pinned = told ? pem_find_fingerprint(told, ca->options.fingerprint) : NULL;
+	int r = 0;
+
+	if (!ca->options.update_roots)
+		return pinned ? add_once(roots, pinned) : 0;
+
+	for (int i = 0; i < sk_X509_num(told) && r == 0; i++)
+		r = add_once(roots, sk_X509_value(told, i));
+	return r;
+}
+
 /* The `root` file, checked. -EINVAL: task->why says what is wrong with it. */
 static int read_root_file(struct task *task, STACK_OF(X509) * *ret)
 {
@@ -126,6 +141,8 @@ static int roots_load(struct task *task)
 		r = trust_pinned(ca, roots);
 	if (r == 0)
 		r = trust_known(ca, roots);
+	if (r == 0 && !ca->options.root && sk_X509_num(roots) == 0)
+		r = trust_told(ca, roots);
 	if (r == 0 && sk_X509_num(roots) > 0) {
 		sk_X509_pop_free(ca->roots, X509_free);
 		ca->roots = steal(&roots);
@@ -208,6 +225,7 @@ static void roots_end(struct task *task)
 		r = trust_anew(task);
 	if (r < 0)
 		return task_fail_errno(task, r, "cannot take in the CA's roots");
+	authority_tell_trust(&task->ca->member, task->ca->anchor, task->ca->roots);
 	task_continue(task);
 }
 

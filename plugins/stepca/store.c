@@ -104,6 +104,14 @@ int store_read_pair(const struct store *store, struct pair *ret)
 	return read_pair(store, store->cert, ret);
 }
 
+int store_read_key(const struct store *store, EVP_PKEY **ret_key)
+{
+	cleanup_wiped struct secret password;
+	int r = secret_read(&password, store->host, store->ctx, "key_password_file");
+
+	return r < 0 ? r : key_read(store->key, secret_text(&password), ret_key);
+}
+
 /* -- writing one file
  * ------------------------------------------------------------------------------ */
 

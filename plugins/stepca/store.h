@@ -40,6 +40,9 @@ int store_writable(const struct store *store);
 /* pair_read() of the pair in place. Negative errno: out of memory, or no passphrase to be had. */
 int store_read_pair(const struct store *store, struct pair *ret);
 
+/* The key in place alone: key_read() or what store_read_pair() says. */
+int store_read_key(const struct store *store, EVP_PKEY **ret_key);
+
 /* What to put in place. */
 struct store_pair {
 	const EVP_PKEY *key;
