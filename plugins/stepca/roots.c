@@ -225,7 +225,8 @@ static void roots_end(struct task *task)
 		r = trust_anew(task);
 	if (r < 0)
 		return task_fail_errno(task, r, "cannot take in the CA's roots");
-	authority_tell_trust(&task->ca->member, task->ca->anchor, task->ca->roots);
+	if (!task->ca->options.root) /* others may not trust all that is in that file */
+		authority_tell_trust(&task->ca->member, task->ca->anchor, task->ca->roots);
 	task_continue(task);
 }
 
