@@ -32,6 +32,8 @@ class ScriptedACME(HttpsServer):
         self.nonces = set()
         self.counter = itertools.count(1)
         self.account_key = None
+        self.account_keys = set()
+        self.before = None  # called with the number of each request, before it is answered
         self.payloads = []  # (path, payload) of each signed request
         self.identifiers = []
         self.orders = 0
@@ -59,6 +61,11 @@ class ScriptedACME(HttpsServer):
     def mend(self):
         self.routes = dict(self.good)
 
+    def answer(self, request):
+        if self.before:
+            self.before(len(self.requests) + 1)
+        super().answer(request)
+
     def headers(self, **more):
         nonce = f"nonce{next(self.counter)}"
         self.nonces.add(nonce)
@@ -72,6 +79,7 @@ class ScriptedACME(HttpsServer):
         self.nonces.remove(header["nonce"])
         assert header["url"] == self.url + request.path
         if "jwk" in header:
+            self.account_keys.add(header["jwk"]["x"])
             self.account_key = ec.EllipticCurvePublicNumbers(
                 jose.number(header["jwk"]["x"]), jose.number(header["jwk"]["y"]), ec.SECP256R1()).public_key()
         else:

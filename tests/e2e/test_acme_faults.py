@@ -237,6 +237,25 @@ def test_killed_before_the_certificate_is_fetched(site, server):
     assert code == 0 and server.orders == 2, out
 
 
+@pytest.mark.parametrize("at", range(1, 12))
+def test_killed_at_each_request(site, server, at):
+    """Whatever the CA has heard by then: one account key, no lost order but where its name never came, a whole pair.
+    There are ten; the last time it is killed as soon as the certificate is in place."""
+    server.verdict = "valid"
+    server.before = lambda number: number == at and site.daemon.kill()
+    site.daemon.start(ready=False)
+    wait.until(lambda: not site.daemon.process.running() or site.certs(), site.daemon.tail)
+    assert site.daemon.process.running() == (at == 11)
+    site.daemon.kill()
+    server.before = None
+    old = start(site)
+    assert len(server.account_keys) == 1
+    assert server.orders == (2 if at == 4 else 1), server.requests
+    assert site.state("acme-left") is None and (at == 11 or site.state("acme-order") is None)
+    code, out = site.daemon.ctl("renew", "web")
+    assert code == 0 and site.leaf() != old and site.state("acme-order") is None, out
+
+
 def test_a_reload_keeps_an_order_that_waits(site, server):
     begin(site)
     wait.until(lambda: server.told, "the challenge was not posted")
