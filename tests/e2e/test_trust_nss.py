@@ -58,8 +58,8 @@ def database(tmp_path):
     return Database(tmp_path / "nss")
 
 
-def configure(daemon, database, more="overlap = 0"):
-    daemon.configure(f"{more}\nretry_min = 1h\nretry_max = 1h", stores=f"nss:{database.path}")
+def configure(daemon, database, more="overlap = 0", retry="1h"):
+    daemon.configure(f"{more}\nretry_min = {retry}\nretry_max = {retry}", stores=f"nss:{database.path}")
 
 
 def test_installed_rotated_and_uninstalled(daemon, database, ca, tls):
@@ -100,7 +100,7 @@ def test_a_database_that_is_the_same_is_not_asked_again(daemon, database):
 
 def test_what_somebody_takes_out_or_distrusts_is_made_good(daemon, database, ca):
     daemon.conf("05-rescan", "[hotcert]\nrescan = 100ms\n")
-    configure(daemon, database)
+    configure(daemon, database, retry="100ms")  # it may see what we do before it has looked at what it did
     daemon.start()
     nickname, = database.ours()
     database.certutil("-D", "-n", nickname)
