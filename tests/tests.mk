@@ -104,6 +104,7 @@ test-current-ca: tests-build
 		$(PYTEST) -q tests/e2e/test_stepca*.py tests/e2e/test_acme_step_ca.py $(PYTEST_ARGS)
 
 include tests/matrix.mk
+include tests/fuzz.mk
 
 # ---- checks ----
 C_FILES = $(shell git ls-files '*.c' 2>/dev/null || find core plugins tests examples -name '*.c')
