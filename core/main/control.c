@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -130,6 +131,7 @@ static int bind_as(int fd, const struct sockaddr_un *addr, const char *directory
 	return r;
 }
 
+/* It gets its name when it listens: whoever finds it there can connect. */
 static int control_listen(struct control *c, const char *directory)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
@@ -137,8 +139,10 @@ static int control_listen(struct control *c, const char *directory)
 
 	if (strlen(c->path) >= sizeof(addr.sun_path))
 		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, c->path);
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/.control", directory); /* shorter */
 	r = remove_stale(c->path);
+	if (r == 0)
+		r = remove_stale(addr.sun_path);
 	if (r < 0)
 		return r;
 	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -147,7 +151,7 @@ static int control_listen(struct control *c, const char *directory)
 	r = bind_as(c->fd, &addr, directory);
 	if (r < 0)
 		return r;
-	return listen(c->fd, SOMAXCONN) < 0 ? -errno : 0;
+	return listen(c->fd, SOMAXCONN) < 0 || rename(addr.sun_path, c->path) < 0 ? -errno : 0;
 }
 
 int control_create(struct loop *loop, struct service *service, const char *directory,

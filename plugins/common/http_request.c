@@ -82,6 +82,20 @@ static char *header_copy(CURL *easy, const char *name)
 	return value ? strdup(value) : NULL;
 }
 
+/*
+ * libcurl says after how many milliseconds it could not connect: cut that out, so that one failure
+ * reads the same each time.
+ */
+static void drop_duration(char *error)
+{
+	char *after = strstr(error, " after ");
+	size_t digits = after ? strspn(after + strlen(" after "), "0123456789") : 0;
+	char *rest = after ? after + strlen(" after ") + digits : NULL;
+
+	if (digits && strncmp(rest, " ms", 3) == 0)
+		memmove(after, rest + 3, strlen(rest + 3) + 1);
+}
+
 static const char *error_of(const struct http_request *request)
 {
 	if (request->too_big)
@@ -114,6 +128,7 @@ static void request_deliver(void *data)
 	cleanup_free char *nonce = header_copy(request->easy, "Replay-Nonce");
 
 	snprintf(error, sizeof(error), "%s", reply.error);
+	drop_duration(error);
 	reply.error = error;
 	reply.body = body ? body : "";
 	reply.location = location ? location : "";

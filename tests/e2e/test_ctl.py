@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import pty
 import re
 import socket
@@ -42,11 +43,18 @@ def add(daemon, text):
     daemon.sync()
 
 
+def has_socket(process):
+    fds = pathlib.Path(f"/proc/{process.pid}/fd")
+    try:
+        return any("socket" in os.readlink(f) for f in fds.iterdir())
+    except FileNotFoundError:  # closed meanwhile
+        return False
+
+
 def spawn(daemon, *args):
     """hotcertctl in the background, connected to the daemon."""
     process = Process([daemon.build / "hotcertctl", "-s", daemon.socket, *args], daemon.directory / "ctl.log")
-    fds = f"/proc/{process.pid}/fd"
-    wait.until(lambda: any("socket" in os.readlink(f"{fds}/{f}") for f in os.listdir(fds)), "connected")
+    wait.until(lambda: has_socket(process), "connected")
     assert daemon.ctl("version")[0] == 0  # so the other one was accepted before
     return process
 

@@ -5,6 +5,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
 
 import pytest
 
@@ -16,21 +17,23 @@ README = ROOT / "examples/plugin/README.md"
 @pytest.fixture
 def environment(tmp_path, monkeypatch):
     """The build under test, and a folder for the README's mktemp."""
-    (tmp_path / "tmp").mkdir()
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    short = tempfile.TemporaryDirectory(prefix="hc-")  # the path of a socket has 107 bytes
+    (tmp_path / "tmp").symlink_to(short.name)
+    monkeypatch.setenv("TMPDIR", short.name)
     monkeypatch.setenv("B", str(BUILD.relative_to(ROOT)))
     for name in "PKG_CONFIG_PATH", "PKG_CONFIG_SYSROOT_DIR", "MAKEFLAGS", "MAKELEVEL", "DESTDIR":
         monkeypatch.delenv(name, raising=False)
     if "asan" in BUILD.name:
         monkeypatch.setenv("SAN", "1")
-    return tmp_path
+    yield tmp_path
+    short.cleanup()
 
 
 def script(before_last=""):
     """All `sh` blocks of the README; before_last is put in front of the one that tidies up."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", README.read_text(), re.M | re.S)
     assert len(blocks) == 6
-    return "set -eu\n" + "".join(blocks[:-1]) + before_last + blocks[-1]
+    return "set -eu\ntrap 'kill $(jobs -p) 2>/dev/null || :' EXIT\n" + "".join(blocks[:-1]) + before_last + blocks[-1]
 
 
 def test_every_command_of_the_readme(environment):
