@@ -52,6 +52,7 @@ def test_a_day_without_the_ca(site, scripted, ca):
     site.daemon.stop()
     scripted.context.load_cert_chain(*long_lived(ca, site.daemon.directory))
     scripted.routes["/1.0/sign"] = lambda request: scripted.reply(scripted.issue(request, lifetime=(-60, 60 * HOUR)))
+    scripted.lifetime = 60 * HOUR  # of what it renews, where the old one has not expired
     scripted.hang_up()
     site.configure("request_timeout = 1h\ntimeout = 2h")  # 5 s of ours
     site.daemon.conf("10-log", "[hotcert]\nlog_level = debug\nready_timeout = 1s\n")
