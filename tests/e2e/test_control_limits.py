@@ -130,7 +130,7 @@ def test_idle_and_slow_clients_are_dropped(daemon, tls):
     for s in idle, half:
         reply = json.loads(answer(s))
         assert reply == {"ok": False, "error": "no request within 10 s"}
-    wait.until(lambda: descriptors(daemon) == before, lambda: f"{descriptors(daemon)}, were {before}")
+    wait.until(lambda: descriptors(daemon) <= before, lambda: f"{descriptors(daemon)}, were {before}")
     for s in slow:
         assert not answer(s).endswith(b"}\n")  # cut: it was dropped
         s.close()
@@ -158,7 +158,7 @@ def test_a_client_that_resets(daemon, tls):
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         s.sendall(b'{"cmd":"status"}\n')
         s.close()
-    wait.until(lambda: descriptors(daemon) == before, lambda: f"{descriptors(daemon)}, were {before}")
+    wait.until(lambda: descriptors(daemon) <= before, lambda: f"{descriptors(daemon)}, were {before}")
     assert daemon.ctl("version")[0] == 0
 
 
