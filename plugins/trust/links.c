@@ -146,20 +146,6 @@ int links_release(int dir, const char *from, const char *instead,
 	return r;
 }
 
-static bool is_needless(const struct search *s, const char *hash, unsigned number)
-{
-	char target[PATH_MAX], other[PATH_MAX];
-
-	if (!target_of(s->dir, hash, number, target))
-		return false;
-	if (!s->stays(s->data, target))
-		return true;
-	for (unsigned i = 0; i < number; i++)
-		if (target_of(s->dir, hash, i, other) && strcmp(target, other) == 0)
-			return true;
-	return false;
-}
-
 /* True where the row has that number, whatever it is. */
 static bool is_taken(int dir, const char *hash, unsigned number)
 {
@@ -170,28 +156,38 @@ static bool is_taken(int dir, const char *hash, unsigned number)
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* Lets the last of a row take another place of it, and then leave its own. */
-static int move_last(int dir, const char *hash, unsigned last, unsigned to)
+/* A file stays: others have put it there. */
+static bool place_stays(const struct search *s, const char *hash, unsigned number)
 {
-	char target[PATH_MAX], from[32], name[32];
-	int r = 0;
+	char target[PATH_MAX];
 
-	place_name(hash, last, from);
-	place_name(hash, to, name);
-	if (to == last)
-		return unlinkat(dir, from, 0) < 0 ? -errno : 0;
-	if (target_of(dir, hash, last, target))
-		r = point_name_to(dir, name, target);
-	else if ((unlinkat(dir, TEMPORARY, 0) < 0 && errno != ENOENT) ||
-		 linkat(dir, from, dir, TEMPORARY, 0) < 0 ||
-		 renameat(dir, TEMPORARY, dir, name) < 0)
-		r = -errno;
-	if (r == 0 && unlinkat(dir, from, 0) < 0)
-		r = -errno;
-	return r;
+	return !target_of(s->dir, hash, number, target) || s->stays(s->data, target);
 }
 
-/* From the end, so that what takes a place is known to stay. */
+/* A second place for what is in one: a link, or a file. */
+static int give_place(int dir, const char *hash, unsigned from, unsigned to)
+{
+	char target[PATH_MAX], name[32], place[32];
+
+	if (target_of(dir, hash, from, target))
+		return point_to(dir, hash, to, target);
+	place_name(hash, from, name);
+	place_name(hash, to, place);
+	if (unlinkat(dir, TEMPORARY, 0) < 0 && errno != ENOENT)
+		return -errno;
+	return linkat(dir, name, dir, TEMPORARY, 0) < 0 || renameat(dir, TEMPORARY, dir, place) < 0
+		       ? -errno
+		       : 0;
+}
+
+static int take_place(int dir, const char *hash, unsigned number)
+{
+	char name[32];
+
+	place_name(hash, number, name);
+	return unlinkat(dir, name, 0) < 0 ? -errno : 0;
+}
+
 static int tidy_row(const struct search *s, const char *hash)
 {
 	unsigned n = 0;
@@ -199,9 +195,11 @@ static int tidy_row(const struct search *s, const char *hash)
 
 	while (n < ROW_MAX && is_taken(s->dir, hash, n))
 		n++;
-	for (unsigned i = n; r == 0 && i-- > 0;)
-		if (is_needless(s, hash, i))
-			r = move_last(s->dir, hash, --n, i);
+	for (; r == 0 && n > 0 && !place_stays(s, hash, n - 1); n--)
+		r = take_place(s->dir, hash, n - 1);
+	for (unsigned i = 0; r == 0 && i + 1 < n; i++)
+		if (!place_stays(s, hash, i))
+			r = give_place(s->dir, hash, n - 1, i);
 	return r;
 }
 
@@ -216,20 +214,41 @@ int links_tidy(int dir, const struct links *links, bool (*stays)(void *data, con
 	return r;
 }
 
+/* The place of a root in its row, the last one where it has several; -ENOENT. */
+static int place_of(int dir, const char *hash, const char *target)
+{
+	char there[PATH_MAX];
+	int place = -ENOENT;
+
+	for (unsigned i = 0; i < ROW_MAX && is_taken(dir, hash, i); i++)
+		if (target_of(dir, hash, i, there) && strcmp(there, target) == 0)
+			place = (int)i;
+	return place;
+}
+
+/* True for a place whose root has another one behind it. */
+static bool is_spare(int dir, const char *hash, unsigned number)
+{
+	char target[PATH_MAX];
+
+	return target_of(dir, hash, number, target) && place_of(dir, hash, target) > (int)number;
+}
+
 int links_add(int dir, const char *hash, const char *target)
 {
-	char there[PATH_MAX], name[32];
+	char name[32];
+	unsigned i = 0;
 
-	for (unsigned i = 0; i < ROW_MAX; i++) {
-		place_name(hash, i, name);
-		if (symlinkat(target, dir, name) == 0)
-			return 0;
-		if (errno != EEXIST)
-			return -errno;
-		if (target_of(dir, hash, i, there) && strcmp(there, target) == 0)
-			return 0;
-	}
-	return -ENOSPC;
+	if (place_of(dir, hash, target) >= 0)
+		return 0;
+	while (i < ROW_MAX && is_taken(dir, hash, i) && !is_spare(dir, hash, i))
+		i++;
+	if (i == ROW_MAX)
+		return -ENOSPC;
+	if (is_taken(dir, hash, i))
+		return point_to(dir, hash, i, target);
+	place_name(hash, i, name);
+	return symlinkat(target, dir, name) < 0 ? -errno : 0;
 }
 
 bool links_hash(const char *pem, char ret[LINKS_HASH])

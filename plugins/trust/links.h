@@ -3,8 +3,9 @@
  *
  * HASH.0, HASH.1 and so on, HASH being of the subject's name, are links to the files of the roots
  * of that name (X509_LOOKUP_hash_dir(3)). OpenSSL goes on until a number is missing, so nothing may
- * be taken out of the middle of such a row, not for a moment: another root takes the place first,
- * and leaves its own later.
+ * be taken out of the middle of such a row, not for a moment. Nor may a root move: a client that
+ * has read the first place before would find the second one gone. So where one goes that others are
+ * behind, the last of them gets its place as well as its own, until a new root needs a place.
  */
 #ifndef HC_TRUST_LINKS_H
 #define HC_TRUST_LINKS_H
@@ -17,8 +18,8 @@
 /* The row of a certificate's subject. False where the text holds no certificate. */
 bool links_hash(const char *pem, char ret[LINKS_HASH]);
 
-/* Lets the first free place of a row lead to target, unless one does already. 0 or a negative
- * errno. */
+/* Lets a place of a row lead to target, unless one does already: one whose root has another behind
+ * it, or else the first free one. 0 or a negative errno. */
 int links_add(int dir, const char *hash, const char *target);
 
 /* The rows that have been changed, for links_tidy(). Zeroed is empty. */
@@ -38,8 +39,8 @@ int links_note(struct links *links, const char *hash);
 int links_release(int dir, const char *from, const char *instead,
 		  bool (*stays)(void *data, const char *target), void *data, struct links *ret);
 
-/* Takes out of the rows what does not stay or is there twice. A file in a row that
- * is no link stays. 0 or a negative errno. */
+/* Takes what does not stay off the ends of the rows, and gives its places in the midst to the last
+ * one. A file in a row that is no link stays. 0 or a negative errno. */
 int links_tidy(int dir, const struct links *links, bool (*stays)(void *data, const char *target),
 	       void *data);
 

@@ -107,22 +107,22 @@ static void tidy(struct row *row)
 	links_finish(&rows);
 }
 
-static void the_last_takes_the_place(void **state)
+static void the_last_takes_the_place_as_well(void **state)
 {
 	static const char *const cases[][2] = {
 		{"x", ""},
 		{"a x", "a"},
-		{"x a", "a"},
-		{"x a b", "b a"},
-		{"a x b", "a b"},
-		{"x x a", "a"},
-		{"a a", "a"},
-		{"a x a x a", "a"},
-		{"x =1", "=1"},
-		{"x =1 a", "a =1"},
-		{"x a =1", "=1 a"},
+		{"x a", "a a"},
+		{"x a b", "b a b"},
+		{"a x b", "a b b"},
+		{"x x a", "a a a"},
+		{"a a", "a a"},
+		{"a x a x a x x", "a a a a a"},
+		{"x =1", "=1 =1"},
+		{"x =1 a", "a =1 a"},
+		{"x a =1", "=1 a =1"},
 		{"=1 x", "=1"},
-		{"x =1 x =2", "=2 =1"},
+		{"x =1 x =2", "=2 =1 =2 =2"},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -137,7 +137,7 @@ static void the_last_takes_the_place(void **state)
 	}
 }
 
-static void a_link_is_added_once_and_behind_the_others(void **state)
+static void a_link_is_added_once_where_nobody_has_his_only_place(void **state)
 {
 	struct row *row = *state;
 
@@ -145,6 +145,9 @@ static void a_link_is_added_once_and_behind_the_others(void **state)
 	assert_int_equal(links_add(row->dir, HASH, "b"), 0);
 	assert_int_equal(links_add(row->dir, HASH, "b"), 0);
 	expect(row, "a =1 b");
+	assert_int_equal(symlinkat("a", row->dir, HASH ".3"), 0);
+	assert_int_equal(links_add(row->dir, HASH, "c"), 0);
+	expect(row, "c =1 b a");
 }
 
 static void a_place_is_given_away_before_it_is_free(void **state)
@@ -158,7 +161,7 @@ static void a_place_is_given_away_before_it_is_free(void **state)
 	expect(row, "b a b");
 	assert_int_equal(rows.n, 1);
 	assert_int_equal(links_tidy(row->dir, &rows, stays, row), 0);
-	expect(row, "b a");
+	expect(row, "b a b");
 	links_finish(&rows);
 }
 
@@ -174,9 +177,9 @@ static void links_are_moved_as_their_target_is_called(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_last_takes_the_place),
-		cmocka_unit_test_setup_teardown(a_link_is_added_once_and_behind_the_others, begin,
-						end),
+		cmocka_unit_test(the_last_takes_the_place_as_well),
+		cmocka_unit_test_setup_teardown(
+			a_link_is_added_once_where_nobody_has_his_only_place, begin, end),
 		cmocka_unit_test_setup_teardown(a_place_is_given_away_before_it_is_free, begin,
 						end),
 		cmocka_unit_test_setup_teardown(links_are_moved_as_their_target_is_called, begin,
