@@ -16,7 +16,6 @@
 
 enum stream_state {
 	STATE_CONNECTING,
-	STATE_HELD, /* connected; TLS waits for stream_release() */
 	STATE_HANDSHAKE,
 	STATE_OPEN,
 	STATE_ENDED,
@@ -30,7 +29,6 @@ struct stream {
 	void *data;
 
 	enum stream_state state;
-	bool held;
 	struct dial *dial;
 	struct wire wire;
 	hc_io *io;
@@ -140,8 +138,7 @@ static bool fill(struct stream *s)
 
 /* ---- time ---- */
 
-/* The deadline has passed, or stream_write() or stream_release() found the end and must not tell
- * it. */
+/* The deadline has passed, or stream_write() found the end and must not tell it. */
 static void on_timer(void *data)
 {
 	struct stream *s = data;
@@ -226,10 +223,6 @@ static bool begin_session(struct stream *s, int fd)
 		return false;
 	s->awaited = "not ready in time";
 	set_timer(s, left > 0 ? left : 0);
-	if (s->wire.tls_options && s->held) {
-		s->state = STATE_HELD;
-		return true;
-	}
 	if (s->wire.tls_options)
 		return begin_handshake(s);
 	if (!watch_socket(s))
@@ -271,7 +264,6 @@ int stream_create(const struct hc_host *host, hc_ctx *ctx, const struct stream_o
 	s->ctx = ctx;
 	s->ops = ops;
 	s->data = data;
-	s->held = options->hold;
 	s->deadline = host->now_mono() + options->timeout_ms;
 	wire_init(&s->wire, options->addr.kind, options->tls);
 	r = dial_create(host, ctx, &options->addr, options->sockaddr, options->timeout_ms,
@@ -294,14 +286,6 @@ void stream_destroy(struct stream *s)
 	drop_output(s);
 	s->destroyed = true;
 	leave(s);
-}
-
-void stream_release(struct stream *s)
-{
-	assert(s->magic == STREAM_MAGIC);
-	s->held = false;
-	if (s->state == STATE_HELD && !begin_handshake(s))
-		set_timer(s, 0);
 }
 
 int stream_write(struct stream *s, const void *data, size_t len)

@@ -34,7 +34,6 @@ struct stream_options {
 	const struct tls_options *tls;	 /* for STREAM_TLS; must outlive the stream */
 	const struct sockaddr *sockaddr; /* not NULL: connect there, with the port of addr */
 	int64_t timeout_ms;		 /* from now to on_ready */
-	bool hold;			 /* TLS waits for stream_release() once TCP is connected */
 };
 
 /* Begins to connect. Returns 0 or -ENOMEM; all else is told by on_end. */
@@ -43,9 +42,6 @@ int stream_create(const struct hc_host *host, hc_ctx *ctx, const struct stream_o
 
 /* Closes at once; no callback comes any more. Takes NULL. */
 void stream_destroy(struct stream *s);
-
-/* Lets a stream with `hold` begin its handshake as soon as it can. */
-void stream_release(struct stream *s);
 
 /* Queues and sends bytes; they are wiped once they are sent. Returns 0 or -ENOMEM. */
 int stream_write(struct stream *s, const void *data, size_t len);

@@ -78,7 +78,6 @@ int probe_create(const struct hc_host *host, hc_ctx *ctx, const struct probe_opt
 		.addr = o->addr,
 		.sockaddr = o->sockaddr,
 		.timeout_ms = o->timeout_ms,
-		.hold = o->hold,
 	};
 	struct probe *p = calloc(1, sizeof(*p));
 	int r;
@@ -113,10 +112,4 @@ void probe_destroy(struct probe *p)
 	stream_destroy(p->stream);
 	p->magic = 0;
 	free(p);
-}
-
-void probe_release(struct probe *p)
-{
-	assert(p->magic == PROBE_MAGIC);
-	stream_release(p->stream);
 }

@@ -26,14 +26,11 @@ struct probe_options {
 		name; /* to send as SNI, NULL: none; this and the next two must outlive the probe */
 	const char *client_cert, *client_key; /* NULL: none */
 	int64_t timeout_ms;
-	bool hold; /* connect, and wait for probe_release() */
 };
 
 /* Begins to connect: 0 or -ENOMEM. */
 int probe_create(const struct hc_host *host, hc_ctx *ctx, const struct probe_options *options,
 		 probe_fn fn, void *data, struct probe **ret_probe);
 void probe_destroy(struct probe *probe); /* takes NULL */
-
-void probe_release(struct probe *probe);
 
 #endif

@@ -49,7 +49,7 @@ static void on_again(void *data)
 	struct target *t = data;
 
 	t->config->host->timer_remove(steal(&t->again));
-	target_probe(t, PLACE_PORT, false, on_restarted);
+	target_probe(t, PLACE_PORT, on_restarted);
 }
 
 static void look_again(struct target *t)
@@ -84,7 +84,7 @@ static void on_exit_code(void *data, int32_t code)
 	free(steal(&t->tail));
 	if (code == 0) {
 		t->give_up = t->config->host->now_mono() + RESTART_MS;
-		target_probe(t, PLACE_PORT, false, on_restarted);
+		target_probe(t, PLACE_PORT, on_restarted);
 		return;
 	}
 	target_finish(t, HC_FAILED, "%s %s %d", t->config->fallback[0],
@@ -160,5 +160,5 @@ void target_fall_back(struct target *t, const char *reason)
 	if (!t->config->fallback || !t->wanted)
 		target_finish(t, HC_FAILED, "%s", reason);
 	else
-		target_probe(t, PLACE_PORT, false, on_looked);
+		target_probe(t, PLACE_PORT, on_looked);
 }

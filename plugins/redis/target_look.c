@@ -78,7 +78,7 @@ void target_judge(struct target *t, bool fresh)
 	if (fresh && t->addr.kind == STREAM_TLS)
 		took_chain(t); /* the connection itself has shown it a moment ago */
 	else if (look_needed(t))
-		target_probe(t, PLACE_PORT, false, on_looked);
+		target_probe(t, PLACE_PORT, on_looked);
 	else
 		target_change(t);
 }
@@ -142,7 +142,7 @@ static void on_bus_looked(void *data, const struct tls_chain *chain, enum stream
 static void look_at_bus(struct target *t)
 {
 	if (server_bus_port(&t->server)) {
-		target_probe(t, PLACE_BUS, false, on_bus_looked);
+		target_probe(t, PLACE_BUS, on_bus_looked);
 		return;
 	}
 	target_note(t, "bus          the server has none that speaks TLS");
@@ -208,7 +208,7 @@ static bool place_to_look(const struct target *t, enum target_place place, struc
 	return false;
 }
 
-void target_probe(struct target *t, enum target_place place, bool hold, probe_fn fn)
+void target_probe(struct target *t, enum target_place place, probe_fn fn)
 {
 	const struct redis_config *c = t->config;
 	struct sockaddr_storage sockaddr;
@@ -217,7 +217,6 @@ void target_probe(struct target *t, enum target_place place, bool hold, probe_fn
 		.client_cert = c->client_cert,
 		.client_key = c->client_key,
 		.timeout_ms = c->connect_timeout,
-		.hold = hold,
 	};
 
 	if (place_to_look(t, place, &o.addr, &sockaddr))

@@ -79,7 +79,7 @@ static void on_undone(void *data, const struct tls_chain *chain, enum stream_end
 void target_take_undo_reply(struct target *t, const redisReply *reply)
 {
 	if (reply_classify(reply) == REPLY_FINE)
-		target_probe(t, PLACE_PORT, false, on_undone);
+		target_probe(t, PLACE_PORT, on_undone);
 	else
 		target_finish_reply(t, "CONFIG SET was not proven by a handshake, and rolling back",
 				    reply);
@@ -123,7 +123,7 @@ static void took_proof(struct target *t)
 	target_remember_served(t);
 	target_remember_applied(t);
 	if (t->config->bus && server_bus_port(&t->server))
-		target_probe(t, PLACE_BUS, false, on_bus_proved);
+		target_probe(t, PLACE_BUS, on_bus_proved);
 	else
 		target_settle(t, HC_OK);
 }
@@ -137,7 +137,7 @@ static void on_proved(void *data, const struct tls_chain *chain, enum stream_end
 	(void)end;
 	if (control_busy(t->control)) {
 		probe_destroy(steal(&t->probe));
-		return; /* it did not even connect, and CONFIG SET still runs */
+		return; /* it cannot connect, or was faster than CONFIG SET, which still runs */
 	}
 	t->overlapped = false;
 	if (chain)
@@ -145,12 +145,12 @@ static void on_proved(void *data, const struct tls_chain *chain, enum stream_end
 	if (chain && wanted_is_served(t->wanted, chain))
 		took_proof(t);
 	else if (again)
-		target_probe(t, PLACE_PORT, false, on_proved);
+		target_probe(t, PLACE_PORT, on_proved);
 	else
 		fail_unproven(t, chain ? NULL : error);
 }
 
-void target_prove(struct target *t, bool hold)
+void target_prove(struct target *t)
 {
-	target_probe(t, PLACE_PORT, hold, on_proved);
+	target_probe(t, PLACE_PORT, on_proved);
 }

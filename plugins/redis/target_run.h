@@ -69,7 +69,7 @@ struct target {
 
 	/* the run under way */
 	bool reused;	 /* it began on a kept connection, which may have died unnoticed */
-	bool overlapped; /* the probe connected while CONFIG SET ran */
+	bool overlapped; /* the handshake began while CONFIG SET ran */
 	bool touched;
 	bool keep;	 /* the connection, whatever the end of the run */
 	bool passphrase; /* sent along with CONFIG SET */
@@ -107,8 +107,8 @@ void target_take_replies(struct target *t, redisReply *const *replies, size_t n)
 
 /* The server has said what it is; fresh: on a connection made for this run. */
 void target_judge(struct target *t, bool fresh);
-/* Begins a handshake; hold: only to connect. */
-void target_probe(struct target *t, enum target_place place, bool hold, probe_fn fn);
+/* Begins a handshake. */
+void target_probe(struct target *t, enum target_place place, probe_fn fn);
 /* Keeps what a handshake has shown, for pins and for what a restart need not do again. */
 void target_remember_served(struct target *t);
 void target_remember_applied(struct target *t);
@@ -124,7 +124,7 @@ void target_take_set_reply(struct target *t, const redisReply *reply);
 int target_send_files(struct target *t, enum target_batch batch);
 
 /* The handshake that comes after CONFIG SET. */
-void target_prove(struct target *t, bool hold);
+void target_prove(struct target *t);
 void target_take_undo_reply(struct target *t, const redisReply *reply);
 
 /* What is wanted is served: what is still to be done, and the end. status: HC_OK or HC_SAME. */

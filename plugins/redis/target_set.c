@@ -128,11 +128,12 @@ void target_set(struct target *t)
 		return;
 	}
 	/*
-	 * The server accepts this connection after it is done with CONFIG SET, so with the new
-	 * context; where it was faster the handshake shows the old certificate and is done again.
+	 * The server, which has one thread for both, accepts this connection after it is done with
+	 * CONFIG SET, so with the new context; where it was faster the handshake shows the old
+	 * certificate and is done again.
 	 */
 	t->overlapped = true;
-	target_prove(t, true);
+	target_prove(t);
 }
 
 /* ---- the reply ---- */
@@ -190,10 +191,8 @@ void target_take_set_reply(struct target *t, const redisReply *reply)
 
 	if (kind != REPLY_FINE) {
 		take_refusal(t, kind, reply);
-	} else if (t->probe) {
-		probe_release(t->probe);
-	} else { /* the early one failed */
+	} else if (!t->probe) { /* the early one is over */
 		t->overlapped = false;
-		target_prove(t, false);
+		target_prove(t);
 	}
 }

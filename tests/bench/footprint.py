@@ -89,9 +89,9 @@ class Idle:
         self.since, self.before = time.monotonic(), seen.pop()
 
     def at_rest(self):
-        """Its switches, where they stay the same for a moment: the sync that has ended was the last."""
+        """Its switches, where they stay the same for a while: what has changed is saved a second later."""
         before = self.switches()
-        ended = select.select([self.pidfd], [], [], 0.2)[0]
+        ended = select.select([self.pidfd], [], [], 2)[0]
         assert not ended, self.hotcertd.process.tail()
         return self.switches() == before and [before]
 
