@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <stdbool.h>
 #include <string.h>
 #include <time.h>
@@ -17,21 +18,122 @@ static void bio_freep(BIO **bio)
 	BIO_free_all(*bio);
 }
 
+/* ---- blocks ---- */
+
+struct block {
+	char *name;
+	char *header;
+	unsigned char *der;
+	long len;
+};
+
+static void block_finish(struct block *block)
+{
+	OPENSSL_free(block->name);
+	OPENSSL_free(block->header);
+	OPENSSL_free(block->der);
+	*block = (struct block){0};
+}
+
+/* 1: there is one more, 0: the end, -EBADMSG: a torn one. */
+static int block_read(BIO *bio, struct block *block)
+{
+	bool end;
+
+	ERR_clear_error();
+	if (PEM_read_bio(bio, &block->name, &block->header, &block->der, &block->len))
+		return 1;
+	end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+	ERR_clear_error();
+	return end ? 0 : -EBADMSG;
+}
+
+/* Reads the next whole block; false at the end of the text. */
+static bool block_next(BIO *bio, struct block *block)
+{
+	int r;
+
+	do
+		r = block_read(bio, block);
+	while (r < 0);
+	return r > 0;
+}
+
+static bool is_certificate(const struct block *block)
+{
+	return strcmp(block->name, PEM_STRING_X509) == 0 ||
+	       strcmp(block->name, PEM_STRING_X509_OLD) == 0;
+}
+
+/* ---- certificates ---- */
+
+/*
+ * The authorities that were met last, on the loop, which come again and again: OpenSSL 3.0 takes 90
+ * us to decode a certificate, most of it to find out what decodes its public key.
+ */
+static struct authority {
+	unsigned char *der;
+	long len;
+	X509 *cert;
+} authorities[4];
+
+static X509 *recall(const struct block *block)
+{
+	for (size_t i = 0; i < sizeof(authorities) / sizeof(*authorities); i++) {
+		const struct authority *a = &authorities[i];
+
+		if (a->cert && a->len == block->len &&
+		    memcmp(a->der, block->der, (size_t)a->len) == 0 && X509_up_ref(a->cert) == 1)
+			return a->cert;
+	}
+	return NULL;
+}
+
+/* In turn; takes the block's bytes. */
+static void remember(struct block *block, X509 *cert)
+{
+	static size_t turn;
+	struct authority *a = &authorities[turn];
+
+	if (X509_up_ref(cert) != 1)
+		return;
+	turn = (turn + 1) % (sizeof(authorities) / sizeof(*authorities));
+	X509_free(a->cert);
+	OPENSSL_free(a->der);
+	*a = (struct authority){block->der, block->len, cert};
+	block->der = NULL;
+}
+
+static X509 *decode(struct block *block)
+{
+	const unsigned char *pos = block->der;
+	X509 *cert = recall(block);
+
+	if (cert)
+		return cert;
+	cert = d2i_X509(NULL, &pos, block->len);
+	ERR_clear_error();
+	if (cert && X509_get_extension_flags(cert) & EXFLAG_CA)
+		remember(block, cert);
+	return cert;
+}
+
 /* 1: there is one more, 0: the end, -EBADMSG: one that does not parse. */
 static int next_cert(BIO *bio, X509 **ret_cert)
 {
-	X509 *cert;
-	unsigned long why;
+	struct block block = {0};
+	int r = block_read(bio, &block);
 
-	ERR_clear_error();
-	cert = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	if (cert) {
-		*ret_cert = cert;
-		return 1;
+	while (r > 0 && !is_certificate(&block)) {
+		block_finish(&block);
+		r = block_read(bio, &block);
 	}
-	why = ERR_peek_last_error();
-	ERR_clear_error();
-	return ERR_GET_REASON(why) == PEM_R_NO_START_LINE ? 0 : -EBADMSG;
+	if (r > 0) {
+		*ret_cert = decode(&block);
+		r = *ret_cert ? 1 : -EBADMSG;
+	}
+	block_finish(&block);
+	return r;
 }
 
 int pem_parse_certs(const char *pem, size_t len, STACK_OF(X509) * *ret_certs)
@@ -57,42 +159,6 @@ int pem_parse_certs(const char *pem, size_t len, STACK_OF(X509) * *ret_certs)
 		return r;
 	*ret_certs = steal(&certs);
 	return n;
-}
-
-struct block {
-	char *name;
-	char *header;
-	unsigned char *der;
-	long len;
-};
-
-static void block_finish(struct block *block)
-{
-	OPENSSL_free(block->name);
-	OPENSSL_free(block->header);
-	OPENSSL_free(block->der);
-	*block = (struct block){0};
-}
-
-/* Reads the next whole block; false at the end of the text. */
-static bool block_next(BIO *bio, struct block *block)
-{
-	bool end;
-
-	ERR_clear_error();
-	while (!PEM_read_bio(bio, &block->name, &block->header, &block->der, &block->len)) {
-		end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-		ERR_clear_error();
-		if (end)
-			return false;
-	}
-	return true;
-}
-
-static bool is_certificate(const struct block *block)
-{
-	return strcmp(block->name, PEM_STRING_X509) == 0 ||
-	       strcmp(block->name, PEM_STRING_X509_OLD) == 0;
 }
 
 int pem_each(const char *text, size_t len, pem_fn fn, void *data)

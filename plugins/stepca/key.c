@@ -1,15 +1,17 @@
 #include "stepca/key.h"
 
+#include "common/file.h"
 #include "common/mem.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/crypto.h>
+#include <openssl/decoder.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <string.h>
-#include <sys/stat.h>
+
+enum { FILE_MAX = 1 << 20 };
 
 static const struct {
 	const char *word;
@@ -53,12 +55,31 @@ bool key_is(const EVP_PKEY *key, enum key_type type)
 	       (!types[type].bits || EVP_PKEY_get_bits(key) == types[type].bits);
 }
 
+/*
+ * A decoder that is kept, and where it puts its result. To make one, OpenSSL 3.0 looks at all that
+ * it knows, which takes 330 us; the decoding itself takes 20.
+ */
+static struct {
+	OSSL_DECODER_CTX *context;
+	EVP_PKEY *key;
+} decoder;
+
+static EVP_PKEY *decode_der(const unsigned char *der, size_t len)
+{
+	if (!decoder.context)
+		decoder.context = OSSL_DECODER_CTX_new_for_pkey(&decoder.key, "DER", NULL, NULL,
+								EVP_PKEY_KEYPAIR, NULL, NULL);
+	return decoder.context && OSSL_DECODER_from_data(decoder.context, &der, &len) == 1
+		       ? steal(&decoder.key)
+		       : NULL;
+}
+
 struct asked {
 	const char *password; /* NULL: none */
 	bool encrypted;
 };
 
-/* PEM_read_PrivateKey() must never ask on a terminal: it asks us, and we note that it did. */
+/* OpenSSL must never ask on a terminal: it asks us, and we note that it did. */
 static int give_password(char *buf, int size, int rwflag, void *data)
 {
 	struct asked *asked = data;
@@ -72,25 +93,59 @@ static int give_password(char *buf, int size, int rwflag, void *data)
 	return (int)len;
 }
 
+static bool is_plain_key(const char *name, const char *header)
+{
+	size_t len = strlen(name), cut = strlen("PRIVATE KEY");
+
+	return len >= cut && strcmp(name + len - cut, "PRIVATE KEY") == 0 && !*header &&
+	       strcmp(name, PEM_STRING_PKCS8) != 0;
+}
+
+/* The first private key, where it is in plain text, as most are. */
+static EVP_PKEY *decode_plain(const char *pem, size_t len)
+{
+	BIO *bio = BIO_new_mem_buf(pem, (int)len);
+	char *name, *header;
+	unsigned char *der;
+	long der_len;
+	EVP_PKEY *key = NULL;
+
+	while (!key && bio &&
+	       PEM_read_bio_ex(bio, &name, &header, &der, &der_len, PEM_FLAG_SECURE)) {
+		if (is_plain_key(name, header))
+			key = decode_der(der, (size_t)der_len);
+		OPENSSL_secure_clear_free(der, (size_t)der_len);
+		OPENSSL_secure_free(header);
+		OPENSSL_secure_free(name);
+	}
+	BIO_free(bio);
+	return key;
+}
+
+/* Any key, wherever it is in the text. */
+static EVP_PKEY *decode_pem(const char *pem, size_t len, struct asked *asked)
+{
+	BIO *bio = BIO_new_mem_buf(pem, (int)len);
+	EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, give_password, asked) : NULL;
+
+	BIO_free(bio);
+	return key;
+}
+
 int key_read(const char *path, const char *password, EVP_PKEY **ret_key)
 {
-	cleanup_fclose FILE *file = NULL;
 	struct asked asked = {password, false};
+	size_t len = 0;
+	char *pem = NULL;
 	EVP_PKEY *key;
-	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	int r = file_load(path, FILE_MAX, &pem, &len);
 
-	if (fd < 0)
-		return -errno;
-	file = fdopen(fd, "r");
-	if (!file) {
-		close(fd);
-		return -ENOMEM;
-	}
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return -EBADMSG;
-	setvbuf(file, NULL, _IONBF, 0); /* no copy of the key stays in a buffer */
-	key = PEM_read_PrivateKey(file, NULL, give_password, &asked);
+	if (r < 0)
+		return r == -EINVAL || r == -EFBIG ? -EBADMSG : r;
+	key = decode_plain(pem, len);
+	if (!key)
+		key = decode_pem(pem, len, &asked);
+	key_free_pem(pem, len);
 	ERR_clear_error();
 	if (!key)
 		return asked.encrypted ? -EKEYREJECTED : -EBADMSG;

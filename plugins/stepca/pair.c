@@ -4,6 +4,7 @@
 #include "common/mem.h"
 #include "common/pem.h"
 #include "stepca/key.h"
+#include "stepca/secret.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -23,7 +24,7 @@ char *file_read(const char *path, size_t *ret_len)
 static int read_chain(const char *path, STACK_OF(X509) * *ret_chain)
 {
 	size_t len = 0;
-	cleanup_free char *text = file_read(path, &len);
+	cleanup_secret char *text = file_read(path, &len); /* the key may be in it, too */
 	cleanup_certs STACK_OF(X509) *chain = NULL;
 	int n;
 

@@ -324,6 +324,18 @@ static void reads_keys_and_says_what_is_wrong(void **state)
 	assert_int_equal(EVP_PKEY_eq(key, w->key), 1);
 	EVP_PKEY_free(key);
 	key = NULL;
+	file = fopen(path, "w");
+	PEM_write_X509(file, w->leaf);
+	PEM_write_PUBKEY(file, w->root_key);
+	fclose(file);
+	assert_int_equal(key_read(path, NULL, &key), -EBADMSG);
+	file = fopen(path, "a");
+	PEM_write_PrivateKey(file, w->key, NULL, NULL, 0, NULL, NULL);
+	fclose(file);
+	assert_int_equal(key_read(path, NULL, &key), 0);
+	assert_int_equal(EVP_PKEY_eq(key, w->key), 1);
+	EVP_PKEY_free(key);
+	key = NULL;
 	write_text(path, pem, len / 2);
 	assert_int_equal(key_read(path, NULL, &key), -EBADMSG);
 	write_text(path, "", 0);
