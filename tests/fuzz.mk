@@ -2,14 +2,16 @@
 #
 #   make fuzz FUZZ_SECONDS=3600 FUZZ=redis_reply
 
-FUZZ         ?= acme config pem redis_reply
+FUZZ         ?= acme ca_reply config jwe pem redis_reply
 FUZZ_SECONDS ?= 60
 FUZZ_BIN      = $(FUZZ:%=build/fuzz/fuzz_%)
 
 acme_FUZZED = $(addprefix plugins/stepca/,acme_object.c acme_problem.c acme_listen_http.c acme_proof.c b64.c ca_api.c names.c) \
               plugins/common/pem.c plugins/common/text.c
+ca_reply_FUZZED = plugins/stepca/ca_api.c plugins/common/pem.c plugins/common/text.c
 config_FUZZED = $(wildcard core/model/config*.c core/model/option*.c) core/model/ini.c \
                 $(addprefix core/base/,arena.c errors.c fs.c log.c str.c)
+jwe_FUZZED = $(addprefix plugins/stepca/,jwe.c jwk.c b64.c)
 pem_FUZZED = core/model/pem.c $(wildcard core/model/certificate*.c) core/base/str.c
 redis_reply_FUZZED = $(addprefix plugins/redis/,files.c path_map.c reader.c reply.c server.c view.c)
 

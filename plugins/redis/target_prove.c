@@ -132,25 +132,40 @@ static void on_proved(void *data, const struct tls_chain *chain, enum stream_end
 		      const char *error)
 {
 	struct target *t = data;
-	bool again = t->overlapped;
 
 	(void)end;
-	if (control_busy(t->control)) {
-		probe_destroy(steal(&t->probe));
-		return; /* it cannot connect, or was faster than CONFIG SET, which still runs */
-	}
-	t->overlapped = false;
 	if (chain)
 		t->served = *chain;
-	if (chain && wanted_is_served(t->wanted, chain))
+	t->shown = chain;
+	if (control_busy(t->control))
+		probe_destroy(steal(&t->probe)); /* the reply to CONFIG SET is still to come */
+	else if (chain && wanted_is_served(t->wanted, chain))
 		took_proof(t);
-	else if (again)
-		target_probe(t, PLACE_PORT, on_proved);
+	else if (t->overlapped)
+		target_prove_again(t);
 	else
 		fail_unproven(t, chain ? NULL : error);
 }
 
 void target_prove(struct target *t)
 {
+	t->overlapped = true;
+	t->shown = false;
 	target_probe(t, PLACE_PORT, on_proved);
+}
+
+void target_prove_again(struct target *t)
+{
+	t->overlapped = false;
+	target_probe(t, PLACE_PORT, on_proved);
+}
+
+void target_take_set(struct target *t)
+{
+	if (t->probe)
+		return; /* it is still to come */
+	if (t->shown && wanted_is_served(t->wanted, &t->served))
+		took_proof(t);
+	else
+		target_prove_again(t);
 }

@@ -70,6 +70,7 @@ struct target {
 	/* the run under way */
 	bool reused;	 /* it began on a kept connection, which may have died unnoticed */
 	bool overlapped; /* the handshake began while CONFIG SET ran */
+	bool shown;	 /* the handshake that proves has ended well; see served */
 	bool touched;
 	bool keep;	 /* the connection, whatever the end of the run */
 	bool passphrase; /* sent along with CONFIG SET */
@@ -123,8 +124,11 @@ void target_take_set_reply(struct target *t, const redisReply *reply);
 /* Sends one of the commands that files.h makes. */
 int target_send_files(struct target *t, enum target_batch batch);
 
-/* The handshake that comes after CONFIG SET. */
+/* The handshake that proves CONFIG SET: begun beside it, or once more after it. */
 void target_prove(struct target *t);
+void target_prove_again(struct target *t);
+/* CONFIG SET has said OK. */
+void target_take_set(struct target *t);
 void target_take_undo_reply(struct target *t, const redisReply *reply);
 
 /* What is wanted is served: what is still to be done, and the end. status: HC_OK or HC_SAME. */

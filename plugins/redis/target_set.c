@@ -132,7 +132,6 @@ void target_set(struct target *t)
 	 * CONFIG SET, so with the new context; where it was faster the handshake shows the old
 	 * certificate and is done again.
 	 */
-	t->overlapped = true;
 	target_prove(t);
 }
 
@@ -189,10 +188,8 @@ void target_take_set_reply(struct target *t, const redisReply *reply)
 {
 	enum reply_kind kind = reply_classify(reply);
 
-	if (kind != REPLY_FINE) {
+	if (kind == REPLY_FINE)
+		target_take_set(t);
+	else
 		take_refusal(t, kind, reply);
-	} else if (!t->probe) { /* the early one is over */
-		t->overlapped = false;
-		target_prove(t);
-	}
 }
