@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+from lib.pki import replace
 from stepca_case import Site, issued
 
 # Under the sanitizers a call takes many times as long: there a part has to do.
@@ -93,6 +94,65 @@ def may_be_between(site):
 def is_between(site):
     """The second rename and the way back have failed: the certificate that belongs to the key lies beside the old one."""
     return may_be_between(site) and (site.tls / ".redis.crt.hotcert-next").exists()
+
+
+class Between:
+    """A kill between the two renames of a change of key, made by hand: what the next look has to end."""
+
+    def __init__(self, site):
+        self.tls = site.tls
+        self.old = self.read()
+        assert site.daemon.ctl("renew", "redis")[0] == 0
+        self.new = self.read()
+
+    def read(self):
+        return {name: (self.tls / name).read_bytes() for name in ("redis.crt", "redis.key")}
+
+    def put(self, name, data):
+        replace(self.tls / name, data, 0o600)
+
+    def back(self):
+        """The old pair, whole."""
+        for name, data in self.old.items():
+            self.put(name, data)
+
+    def come(self):
+        self.put(".redis.key.hotcert-old", self.old["redis.key"])
+        self.put(".redis.crt.hotcert-next", self.new["redis.crt"])
+        self.put("redis.key", self.new["redis.key"])
+
+    def ended(self):
+        return self.read() == self.new
+
+
+def test_killed_while_it_ends_what_a_kill_has_left(hotcertd, make_step_ca, tls):
+    """The start after it ends it: the new pair is there, and nothing else."""
+    site = Site(hotcertd, make_step_ca(lifetime="24h").start(), tls).configure("rekey = yes")
+    issued(site)
+    between = Between(site)
+    kills = 0
+    for n in itertools.count(1, 4 * STEP):
+        site.daemon.stop()
+        between.back()
+        trace(site, n).daemon.start()
+        assert site.daemon.sync() == 0, (n, site.message())
+        site.daemon.process.kill(signal.SIGUSR1)
+        between.come()
+        if site.daemon.ctl("sync")[0] == 0 and site.daemon.process.running():
+            break
+        site.daemon.process.wait()
+        assert site.daemon.process.popen.returncode == 128 + 9, site.daemon.tail()
+        site.daemon.expected_dead = True
+        kills += 1
+        site.daemon.wrapper, site.daemon.env = [], {}
+        site.daemon.start()
+        assert site.daemon.sync() == 0, (n, site.message())
+        assert between.ended(), (n, site.message())
+        site.assert_whole()
+        assert_tidy(site)
+    site.daemon.kill()  # it is still counting
+    print(f"{kills} kill points, 0 broken pairs")
+    assert between.ended() and kills >= (20 if STEP == 1 else 2)
 
 
 # -- no room on the disk ---------------------------------------------------------------------------
