@@ -128,6 +128,8 @@ static void took_proof(struct target *t)
 		target_settle(t, HC_OK);
 }
 
+static void prove(struct target *t, bool overlapped);
+
 static void on_proved(void *data, const struct tls_chain *chain, enum stream_end end,
 		      const char *error)
 {
@@ -142,30 +144,29 @@ static void on_proved(void *data, const struct tls_chain *chain, enum stream_end
 	else if (chain && wanted_is_served(t->wanted, chain))
 		took_proof(t);
 	else if (t->overlapped)
-		target_prove_again(t);
+		prove(t, false);
 	else
 		fail_unproven(t, chain ? NULL : error);
 }
 
-void target_prove(struct target *t)
+static void prove(struct target *t, bool overlapped)
 {
-	t->overlapped = true;
+	t->overlapped = overlapped;
 	t->shown = false;
 	target_probe(t, PLACE_PORT, on_proved);
 }
 
-void target_prove_again(struct target *t)
+void target_prove(struct target *t)
 {
-	t->overlapped = false;
-	target_probe(t, PLACE_PORT, on_proved);
+	prove(t, true);
 }
 
-void target_take_set(struct target *t)
+void target_await_proof(struct target *t)
 {
 	if (t->probe)
 		return; /* it is still to come */
 	if (t->shown && wanted_is_served(t->wanted, &t->served))
 		took_proof(t);
 	else
-		target_prove_again(t);
+		prove(t, false);
 }

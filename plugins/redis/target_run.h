@@ -124,11 +124,10 @@ void target_take_set_reply(struct target *t, const redisReply *reply);
 /* Sends one of the commands that files.h makes. */
 int target_send_files(struct target *t, enum target_batch batch);
 
-/* The handshake that proves CONFIG SET: begun beside it, or once more after it. */
+/* The handshake that proves CONFIG SET, begun beside it. */
 void target_prove(struct target *t);
-void target_prove_again(struct target *t);
-/* CONFIG SET has said OK. */
-void target_take_set(struct target *t);
+/* CONFIG SET has said OK: what proves it may be there already, or has to begin once more. */
+void target_await_proof(struct target *t);
 void target_take_undo_reply(struct target *t, const redisReply *reply);
 
 /* What is wanted is served: what is still to be done, and the end. status: HC_OK or HC_SAME. */

@@ -189,7 +189,7 @@ void target_take_set_reply(struct target *t, const redisReply *reply)
 	enum reply_kind kind = reply_classify(reply);
 
 	if (kind == REPLY_FINE)
-		target_take_set(t);
+		target_await_proof(t);
 	else
 		take_refusal(t, kind, reply);
 }

@@ -180,7 +180,7 @@ static int give_place(int dir, const char *hash, unsigned from, unsigned to)
 		       : 0;
 }
 
-static int take_place(int dir, const char *hash, unsigned number)
+static int drop_place(int dir, const char *hash, unsigned number)
 {
 	char name[32];
 
@@ -196,7 +196,7 @@ static int tidy_row(const struct search *s, const char *hash)
 	while (n < ROW_MAX && is_taken(s->dir, hash, n))
 		n++;
 	for (; r == 0 && n > 0 && !place_stays(s, hash, n - 1); n--)
-		r = take_place(s->dir, hash, n - 1);
+		r = drop_place(s->dir, hash, n - 1);
 	for (unsigned i = 0; r == 0 && i + 1 < n; i++)
 		if (!place_stays(s, hash, i))
 			r = give_place(s->dir, hash, n - 1, i);

@@ -75,7 +75,7 @@ def test_a_day_without_the_ca(site, scripted, ca):
     assert gaps[len(gaps) // 2] <= 60
     assert len(loud) <= 10, "\n".join(loud[:30])
     # It shows that it is there again. The log says it: a request to the daemon would have to come within 14 ms of ours.
-    renewed = "notice stepca:redis: .* valid until"
+    renewed = r"notice stepca:redis: .* valid until .* \[[0-9.]+ ms\]"  # what ends a job that is ok
     assert not times(log, renewed)
     scripted.listen_again()
     wait.until(lambda: times(site.daemon.log_text(), renewed), site.daemon.tail)

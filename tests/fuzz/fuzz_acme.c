@@ -15,6 +15,8 @@
 #include "stepca/acme_proof.h"
 #include "stepca/names.h"
 
+#include "reply.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -27,12 +29,6 @@ const struct acme_answer *acme_listener_find(const struct acme_listener *listene
 
 	(void)listener;
 	return strcmp(key, answer.key) == 0 ? &answer : NULL;
-}
-
-static void is_one_line(const char *text)
-{
-	for (; *text; text++)
-		assert((unsigned char)*text >= ' ' && *text != 0x7f);
 }
 
 static void is_url(const char *url)
@@ -117,13 +113,12 @@ static void take_request(const char *request)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	cleanup_free char *text = NULL;
-	struct http_reply reply = {.status = 200, .error = "", .location = "", .nonce = ""};
+	struct http_reply reply;
 
 	if (size == 0)
 		return 0;
 	text = strndup((const char *)data + 1, size - 1);
-	reply.body = text;
-	reply.len = strlen(text);
+	reply = reply_of(text);
 	switch (data[0] % 5) {
 	case 0:
 		take_directory(&reply);

@@ -6,17 +6,13 @@
 #include "common/mem.h"
 #include "stepca/ca_api.h"
 
+#include "reply.h"
+
 #include <assert.h>
 #include <openssl/err.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void is_one_line(const char *text)
-{
-	for (; *text; text++)
-		assert((unsigned char)*text >= ' ' && *text != 0x7f);
-}
 
 static void take_certs(int (*parse)(const struct http_reply *, STACK_OF(X509) **),
 		       const struct http_reply *reply)
@@ -57,13 +53,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const long errors[] = {200, 302, 400, 401, 403, 404, 429, 500, 503};
 	cleanup_free char *text = NULL;
-	struct http_reply reply = {.status = 200, .error = "", .location = "", .nonce = ""};
+	struct http_reply reply;
 
 	if (size == 0)
 		return 0;
 	text = strndup((const char *)data + 1, size - 1);
-	reply.body = text;
-	reply.len = strlen(text);
+	reply = reply_of(text);
 	switch (data[0] % 16) {
 	case 0:
 		take_certs(ca_parse_root, &reply);
