@@ -53,6 +53,7 @@ struct loop_alarm *loop_alarm_add(struct loop *loop, int64_t at_ms, loop_fn fn, 
 void loop_alarm_set(struct loop_alarm *alarm, int64_t at_ms);
 void loop_alarm_remove(struct loop_alarm *alarm);
 
+/* Once removed the signal is ignored: one that comes late must not end what is being ended. */
 struct loop_signal *loop_signal_add(struct loop *loop, int signum, loop_fn fn, void *data);
 void loop_signal_remove(struct loop_signal *signal);
 

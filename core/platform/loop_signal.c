@@ -1,5 +1,6 @@
 #include "platform/loop_ev.h"
 
+#include <signal.h>
 #include <stdlib.h>
 
 struct loop_signal {
@@ -43,9 +44,16 @@ struct loop_signal *loop_signal_add(struct loop *loop, int signum, loop_fn fn, v
 
 void loop_signal_remove(struct loop_signal *sig)
 {
+	sigset_t set;
+
 	if (!sig)
 		return;
-	ev_signal_stop(sig->loop->ev, &sig->ev);
+	sigemptyset(&set);
+	sigaddset(&set, sig->ev.signum);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	ev_signal_stop(sig->loop->ev, &sig->ev); /* gives it the action that ends a process */
+	signal(sig->ev.signum, SIG_IGN);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	free(sig);
 }
 
