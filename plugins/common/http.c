@@ -129,10 +129,39 @@ static void http_advance(struct http *http, curl_socket_t fd, int events)
 	http_collect(http);
 }
 
+/* -- a pool --------------------------------------------------------------------------------- */
+
+struct http_pool *http_pool_create(void)
+{
+	struct http_pool *pool = calloc(1, sizeof(*pool));
+
+	if (!pool)
+		return NULL;
+	pool->users = 1;
+	pool->share = curl_share_init();
+	if (pool->share &&
+	    curl_share_setopt(pool->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT) == CURLSHE_OK)
+		return pool;
+	http_pool_release(pool);
+	return NULL;
+}
+
+void http_pool_release(struct http_pool *pool)
+{
+	if (!pool || --pool->users > 0)
+		return;
+	curl_share_cleanup(pool->share);
+	free(pool);
+}
+
 /* -- a client ------------------------------------------------------------------------------- */
 
 static int http_take_tls(struct http *http, const struct http_tls *tls)
 {
+	assert(!tls->pool || !tls->cert);
+	http->pool = tls->pool;
+	if (http->pool)
+		http->pool->users++;
 	if (tls->roots && X509_STORE_up_ref(tls->roots) == 1)
 		http->roots = tls->roots;
 	if (tls->cert && X509_up_ref(tls->cert) == 1)
@@ -166,6 +195,8 @@ int http_create(const struct hc_host *host, hc_ctx *ctx, const struct http_tls *
 	curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
 	curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+	if (http->pool)
+		curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, POOL_CONNECTIONS_MAX);
 	*ret_http = http;
 	return 0;
 }
@@ -185,6 +216,7 @@ void http_destroy(struct http *http)
 	X509_free(http->cert);
 	EVP_PKEY_free(http->key);
 	sk_X509_pop_free(http->chain, X509_free);
+	http_pool_release(http->pool);
 	http->magic = 0;
 	free(http);
 }

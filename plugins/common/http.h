@@ -2,8 +2,9 @@
  * common/http - HTTPS requests on the host's loop, through libcurl's multi interface
  *
  * One client has one TLS identity: the roots it trusts and, perhaps, a certificate of its own.
- * Connections are kept and shared inside a client only, so none is ever used with another identity.
- * Clients are cheap: make one when it is needed, destroy it when the work is done.
+ * Connections are kept inside a client, so none is ever used with another identity, or in a pool of
+ * clients that all trust the same roots. Clients are cheap: make one when it is needed, destroy it
+ * when the work is done.
  */
 #ifndef HC_COMMON_HTTP_H
 #define HC_COMMON_HTTP_H
@@ -17,12 +18,16 @@
 /* Longest body taken; a longer one ends the request with HTTP_TOO_BIG. */
 #define HTTP_BODY_MAX ((size_t)1 << 20)
 
+/* Open connections that clients leave to each other. */
+struct http_pool;
+
 /* Who we trust and who we are. The client takes references of its own. */
 struct http_tls {
 	X509_STORE *roots;	      /* NULL: the peer is not verified at all */
 	X509 *cert;		      /* NULL: no client certificate */
 	const STACK_OF(X509) * chain; /* what is sent behind it; may be NULL */
 	EVP_PKEY *key;		      /* of cert */
+	struct http_pool *pool;	      /* NULL: connections of its own; else without a cert */
 };
 
 /* What to ask. Copied where it must outlive http_send(). */
@@ -67,6 +72,14 @@ int http_create(const struct hc_host *host, hc_ctx *ctx, const struct http_tls *
 
 /* Drops its requests without a call, closes its connections. Takes NULL. */
 void http_destroy(struct http *http);
+
+/*
+ * NULL: out of memory. Only for clients with the same roots: a connection that one of them has
+ * verified is good for all. release: no new client uses it; it ends, and closes what is open, once
+ * its clients are gone. Takes NULL.
+ */
+struct http_pool *http_pool_create(void);
+void http_pool_release(struct http_pool *pool);
 
 /* Begins a request; fn is called later unless http_destroy() comes first. Negative errno: not
  * begun. */

@@ -12,6 +12,15 @@
 #define HTTP_MAGIC 0x68747470U
 #define REQUEST_MAGIC 0x72657175U
 
+/* Connections that idle in a pool, at most; libcurl's own limit counts the requests of one client.
+ */
+#define POOL_CONNECTIONS_MAX 1000L
+
+struct http_pool {
+	CURLSH *share;
+	unsigned users; /* who made it, and its clients */
+};
+
 struct http {
 	uint32_t magic;
 	const struct hc_host *host;
@@ -24,6 +33,7 @@ struct http {
 	X509 *cert;
 	STACK_OF(X509) * chain;
 	EVP_PKEY *key;
+	struct http_pool *pool;
 };
 
 struct http_request {

@@ -249,6 +249,8 @@ static int request_setup(struct http_request *request, const struct http_query *
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)query->timeout_ms);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "hotcert/" HC_VERSION);
 	request_secure(request);
+	if (request->http->pool)
+		curl_easy_setopt(easy, CURLOPT_SHARE, request->http->pool->share);
 	if (query->post) {
 		curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, query->post);
 		r = header_add(request, "Content-Type",

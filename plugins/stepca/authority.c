@@ -1,5 +1,6 @@
 #include "stepca/authority.h"
 
+#include "common/http.h"
 #include "common/mem.h"
 
 #include <assert.h>
@@ -45,6 +46,7 @@ static void authority_destroy(struct authority *a)
 	*at = a->next;
 	a->magic = 0;
 	sk_X509_pop_free(a->roots, X509_free);
+	http_pool_release(a->pool);
 	free(a->url);
 	free(a);
 }
@@ -133,6 +135,15 @@ static void call_next(struct authority *a)
 	}
 }
 
+/* Nobody has or awaits a turn: connections that are open now would only grow old. */
+static void rest(struct authority *a)
+{
+	if (a->n_turns > 0 || a->queue.first || a->outside.first)
+		return;
+	http_pool_release(a->pool);
+	a->pool = NULL;
+}
+
 static void let_one_in(struct authority *a)
 {
 	struct member *m = a->outside.first;
@@ -182,6 +193,7 @@ void authority_give_turn(struct member *m)
 	else
 		a->n_turns--;
 	call_next(a);
+	rest(a);
 	let_one_in(a);
 }
 
@@ -214,4 +226,16 @@ void authority_tell_trust(struct member *m, const uint8_t anchor[static 32],
 	sk_X509_pop_free(a->roots, X509_free);
 	a->roots = X509_chain_up_ref((STACK_OF(X509) *)roots);
 	memcpy(a->anchor, anchor, sizeof(a->anchor));
+}
+
+struct http_pool *authority_pool(struct member *m, const uint8_t roots[static 32])
+{
+	struct authority *a = m->authority;
+
+	if (a->pool && memcmp(a->pool_roots, roots, sizeof(a->pool_roots)) == 0)
+		return a->pool;
+	http_pool_release(a->pool);
+	a->pool = http_pool_create();
+	memcpy(a->pool_roots, roots, sizeof(a->pool_roots));
+	return a->pool;
 }

@@ -14,6 +14,7 @@
 
 struct authority;
 struct http;
+struct http_pool;
 
 enum turn {
 	TURN_NONE,
@@ -84,6 +85,12 @@ void authority_served(struct member *m);
 /* What is trusted on this anchor, still owned by the authority; NULL: nobody has told yet. */
 const STACK_OF(X509) * authority_trust(const struct member *m, const uint8_t anchor[static 32]);
 
+/*
+ * Connections to the CA for all who trust it by the roots with this digest, kept while anybody has
+ * or awaits a turn. Still owned by the authority. NULL: no memory, use your own.
+ */
+struct http_pool *authority_pool(struct member *m, const uint8_t roots[static 32]);
+
 /* Tells the others; a copy is kept. Where there is no memory for it, they find out themselves. */
 void authority_tell_trust(struct member *m, const uint8_t anchor[static 32],
 			  const STACK_OF(X509) * roots);
@@ -108,6 +115,8 @@ struct authority {
 
 	STACK_OF(X509) * roots; /* trusted on this anchor; NULL: not told */
 	uint8_t anchor[32];
+	struct http_pool *pool; /* of connections verified by the roots with this digest */
+	uint8_t pool_roots[32];
 
 	char why[1024];		/* "" while it is there */
 	struct member *trial;	/* who asks all the same */

@@ -178,6 +178,10 @@ static void read_schedule(struct reader *r)
 	o->parallel = r->host->opt_int(r->ctx, "parallel");
 	if (o->parallel < 1 || o->parallel > 1000)
 		FAULT(r, "parallel", "must be from 1 to 1000");
+	o->rekey = r->host->opt_int(r->ctx, "rekey");
+	o->mtls = r->host->opt_int(r->ctx, "mtls");
+	if (o->rekey && !o->mtls)
+		FAULT(r, "mtls", "must be yes with rekey: a CA takes a new key over mTLS alone");
 	if (o->schedule.renew_at == 0)
 		FAULT(r, "renew_at", "must leave time before the end");
 }
@@ -276,7 +280,6 @@ int options_init(struct options *o, const struct hc_host *host, hc_ctx *ctx)
 	read_owner(&r);
 	o->key_type = key_type_of(text(&r, "key_type"));
 	o->key_type_set = host->opt_is_set(ctx, "key_type");
-	o->rekey = host->opt_int(ctx, "rekey");
 	o->template_data = text(&r, "template_data");
 	o->has_key_password = text(&r, "key_password_file") != NULL;
 	o->federation = host->opt_int(ctx, "federation");

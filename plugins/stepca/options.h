@@ -47,6 +47,7 @@ struct options {
 	const char *template_data; /* path; NULL: none */
 	struct schedule schedule;
 	bool rekey;
+	bool mtls; /* our certificate is shown to the CA */
 	bool update_roots;
 	bool federation;
 	int64_t overlap;
@@ -58,7 +59,7 @@ struct options {
 };
 
 /* The table of the section's keys. */
-enum { N_OPTIONS = 27 + N_ACME_OPTIONS };
+enum { N_OPTIONS = 28 + N_ACME_OPTIONS };
 extern const struct hc_option options_table[N_OPTIONS];
 
 /*

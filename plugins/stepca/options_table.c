@@ -34,6 +34,8 @@ const struct hc_option options_table[N_OPTIONS] = {
 	{"jitter", HC_OPT_SHARE, 0, "5%", NULL,
 	 "renew up to this earlier, each certificate by another part of it"},
 	{"rekey", HC_OPT_BOOL, 0, "no", NULL, "make a new key at each renewal"},
+	{"mtls", HC_OPT_BOOL, 0, "yes", NULL,
+	 "renew over mTLS; no: by a token signed with the key, over connections that are shared"},
 	{"roots", HC_OPT_CHOICE, 0, "update", "update pinned",
 	 "update: add the roots that the CA announces to the ca file; pinned: leave it"},
 	{"federation", HC_OPT_BOOL, 0, "no", NULL,

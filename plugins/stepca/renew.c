@@ -1,8 +1,9 @@
 /*
  * Renewal: a new certificate by means of the one we have
  *
- * Over mTLS; where TLS does not take the certificate, by a token signed with its key, which works
- * for expired ones and through proxies too; where the CA renews neither way, by a fresh enrolment.
+ * Over mTLS; with mtls = no, or where TLS does not take the certificate, by a token signed with its
+ * key, which works for expired ones and through proxies too; where the CA renews neither way, by a
+ * fresh enrolment.
  */
 #include "common/mem.h"
 #include "stepca/chain.h"
@@ -122,7 +123,9 @@ static bool is_pair(const struct task *task)
 
 bool renew_is_mutual(const struct task *task)
 {
-	return !task->ca->options.acme.foreign && is_pair(task) && !has_expired(task);
+	const struct options *o = &task->ca->options;
+
+	return !o->acme.foreign && o->mtls && is_pair(task) && !has_expired(task);
 }
 
 void renew_begin(struct task *task)
@@ -135,7 +138,7 @@ void renew_begin(struct task *task)
 		return task_make_key(task, rekey);
 	task->key = task->pair.key;
 	EVP_PKEY_up_ref(task->key);
-	if (has_expired(task))
+	if (!renew_is_mutual(task))
 		return renew_by_token(task);
 	send_mutual(task, "/1.0/renew", "");
 }

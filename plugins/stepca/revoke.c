@@ -117,7 +117,8 @@ void revoke_begin(struct task *task)
 		task_say(task, "there is no certificate in %s to revoke", task->ca->store.cert);
 		return task_fail(task, CA_REFUSED, 0);
 	}
-	if (!task->pair.key || X509_check_private_key(leaf, task->pair.key) != 1)
+	if (!task->ca->options.mtls || !task->pair.key ||
+	    X509_check_private_key(leaf, task->pair.key) != 1)
 		return revoke_by_token(task);
 	task->mutual = task_client(task, true);
 	if (!task->mutual)

@@ -26,6 +26,19 @@ int roots_add(STACK_OF(X509) * roots, X509 *cert)
 	return -ENOMEM;
 }
 
+int roots_digest(const STACK_OF(X509) * roots, uint8_t ret[static PEM_FINGERPRINT_LEN])
+{
+	uint8_t sums[2 * PEM_FINGERPRINT_LEN] = {0};
+
+	for (int i = 0; i < sk_X509_num(roots); i++) {
+		pem_fingerprint(sk_X509_value(roots, i), sums + PEM_FINGERPRINT_LEN);
+		if (EVP_Q_digest(NULL, "SHA256", NULL, sums, sizeof(sums), sums, NULL) != 1)
+			return -ENOMEM;
+	}
+	memcpy(ret, sums, PEM_FINGERPRINT_LEN);
+	return 0;
+}
+
 static int add_once(STACK_OF(X509) * roots, X509 *cert)
 {
 	uint8_t fingerprint[PEM_FINGERPRINT_LEN];
@@ -51,18 +64,9 @@ static STACK_OF(X509) * read_certs(const char *path)
 /* What all trust goes back to: the fingerprint, or a digest of the `root` file's. */
 static int find_anchor(struct stepca *ca, const STACK_OF(X509) * file)
 {
-	uint8_t sums[2 * PEM_FINGERPRINT_LEN] = {0};
-
-	if (ca->options.has_fingerprint) {
-		memcpy(ca->anchor, ca->options.fingerprint, sizeof(ca->anchor));
-		return 0;
-	}
-	for (int i = 0; i < sk_X509_num(file); i++) {
-		pem_fingerprint(sk_X509_value(file, i), sums + PEM_FINGERPRINT_LEN);
-		if (EVP_Q_digest(NULL, "SHA256", NULL, sums, sizeof(sums), sums, NULL) != 1)
-			return -ENOMEM;
-	}
-	memcpy(ca->anchor, sums, sizeof(ca->anchor));
+	if (!ca->options.has_fingerprint)
+		return roots_digest(file, ca->anchor);
+	memcpy(ca->anchor, ca->options.fingerprint, sizeof(ca->anchor));
 	return 0;
 }
 

@@ -9,6 +9,9 @@
 /* Adds a reference to a stack. -ENOMEM. */
 int roots_add(STACK_OF(X509) * roots, X509 *cert);
 
+/* One digest for all of them, in their order. -ENOMEM. */
+int roots_digest(const STACK_OF(X509) * roots, uint8_t ret[static PEM_FINGERPRINT_LEN]);
+
 /*
  * Puts those wanted into the `ca` file where they are missing, and takes those unwanted out, in one
  * rename. Others in it stay. Negative errno: nothing was changed.

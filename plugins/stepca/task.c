@@ -2,6 +2,7 @@
 
 #include "common/mem.h"
 #include "stepca/chain.h"
+#include "stepca/roots.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -302,12 +303,15 @@ enum ca_verdict task_judge(struct task *task, const struct http_reply *reply)
 struct http *task_client(struct task *task, bool mutual)
 {
 	struct http_tls tls = {.roots = task->trust};
+	uint8_t roots[PEM_FINGERPRINT_LEN];
 	struct http *http = NULL;
 
 	if (mutual) {
 		tls.cert = pair_leaf(&task->pair);
 		tls.key = task->pair.key;
 		tls.chain = task->pair.chain;
+	} else if (roots_digest(task->ca->roots, roots) == 0) {
+		tls.pool = authority_pool(&task->ca->member, roots);
 	}
 	if (http_create(task->ca->host, task->ca->ctx, &tls, &http) < 0)
 		return NULL;

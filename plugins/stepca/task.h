@@ -108,7 +108,9 @@ void task_send(struct task *task, struct http *http, const char *path, const cha
 /* ca_judge() of the reply to the last task_send(), into task->why. */
 enum ca_verdict task_judge(struct task *task, const struct http_reply *reply);
 
-/* A client with the roots we trust, showing our certificate where mutual is set. NULL: no memory.
+/*
+ * A client with the roots we trust: one that shows our certificate, where mutual is set, or one
+ * that shares its connections with other instances. NULL: no memory.
  */
 struct http *task_client(struct task *task, bool mutual);
 

@@ -22,6 +22,7 @@ class HttpsServer:
     def __init__(self, pair, directory, client_ca=None):
         self.routes = {}
         self.requests = []  # (method, path)
+        self.connections = 0
         self.date = None  # what the Date header says; None: the time
         self.closing = threading.Event()
         files = directory / "https.crt", directory / "https.key"
@@ -58,6 +59,7 @@ class HttpsServer:
 
             def setup(self):
                 self.request.settimeout(30)
+                script.connections += 1
                 self.request = script.context.wrap_socket(self.request, server_side=True)
                 super().setup()
 

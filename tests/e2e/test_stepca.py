@@ -98,6 +98,23 @@ def test_token_file(site):
     assert code == 0 and "renewed over mTLS" in out, out
 
 
+def test_renewal_without_mtls(site):
+    """By a token, and revoked by one: nobody is shown the certificate."""
+    issued(site.configure("mtls = no"))
+    old = site.leaf()
+    code, out = site.daemon.ctl("renew", "redis")
+    assert code == 0 and "renewed by token" in out and site.leaf() != old, out
+    site.assert_whole()
+    code, out = site.daemon.ctl("do", "stepca:redis", "revoke")
+    assert code == 0 and "revoked, and a new one issued" in out, out
+    site.assert_whole()
+
+
+def test_a_new_key_takes_mtls(site):
+    code, out = site.configure("mtls = no\nrekey = yes").daemon.check()
+    assert code == 1 and "mtls: must be yes with rekey" in out, out
+
+
 def test_a_used_token_is_explained(site):
     path = site.daemon.directory / "token"
     path.write_text("eyJhbGciOiJub25lIn0.e30.AAAA")

@@ -13,6 +13,7 @@ import pytest
 
 from https_server import HttpsServer, ScriptedCA
 from lib import wait
+from lib.pki import CA
 from stepca_case import Site, issued
 
 LIBFAKETIME = str(next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), ""))
@@ -156,6 +157,34 @@ def test_no_more_than_parallel_ask_at_once(hotcertd, scripted, tmp_path):
     wait.until(lambda: ok() == 20, lambda: f"{ok()} of 20", 60)
     assert most[0] == 3
     assert scripted.count("/1.0/sign") == 20
+
+
+def test_connections_are_shared(hotcertd, scripted, tmp_path):
+    """Of those who show no certificate: as many as may ask at once, not one for each."""
+    ok = fleet(hotcertd, scripted, tmp_path, 20, "parallel = 2")
+    hotcertd.start()
+    wait.until(lambda: ok() == 20, lambda: f"{ok()} of 20", 60)
+    bootstraps = scripted.count(f"/root/{scripted.fingerprint}")
+    assert scripted.count("/1.0/sign") == 20 and scripted.connections <= bootstraps + 2, scripted.connections
+
+
+def test_connections_are_not_shared_with_those_who_trust_others(hotcertd, scripted, tmp_path):
+    """One instance has verified a connection and waits for its token; the next one trusts another root."""
+    fleet(hotcertd, scripted, tmp_path, 2, "timeout = 1h")
+    text = (hotcertd.conf_dir / "50-fleet.conf").read_text()
+    first, second = text[:text.index("[watch w1]")], text[text.index("[watch w1]"):]
+    os.mkfifo(tmp_path / "token")
+    first = first.replace(f"password_file = {scripted.password_file}",
+                          f'token_command = sh -c "touch {tmp_path}/asked; cat {tmp_path}/token"')
+    hotcertd.conf("50-fleet", first)
+    hotcertd.start()
+    wait.until(lambda: (tmp_path / "asked").exists(), "it asks for its token")
+    (tmp_path / "other.crt").write_bytes(CA("Another").pem)
+    hotcertd.conf("60-second", second.replace(f"fingerprint = {scripted.fingerprint}", f"root = {tmp_path}/other.crt"))
+    assert hotcertd.reload()[0] == 0
+    hotcertd.wait_instance("stepca:w1", "failed")
+    assert "self-signed certificate in certificate chain" in hotcertd.instance("stepca:w1")["message"]
+    assert scripted.count("/roots") == 1
 
 
 def test_one_looks_out_for_all(hotcertd, scripted, tmp_path):
