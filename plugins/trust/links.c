@@ -161,7 +161,9 @@ static bool place_stays(const struct search *s, const char *hash, unsigned numbe
 {
 	char target[PATH_MAX];
 
-	return !target_of(s->dir, hash, number, target) || s->stays(s->data, target);
+	if (!target_of(s->dir, hash, number, target))
+		return is_taken(s->dir, hash, number);
+	return s->stays(s->data, target);
 }
 
 /* A second place for what is in one: a link, or a file. */
@@ -185,16 +187,32 @@ static int drop_place(int dir, const char *hash, unsigned number)
 	char name[32];
 
 	place_name(hash, number, name);
-	return unlinkat(dir, name, 0) < 0 ? -errno : 0;
+	return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
+/* The number behind the last of a row, holes in it or not, or a negative errno. */
+static int row_end(int dir, const char *hash)
+{
+	DIR *stream = open_stream(dir);
+	char its[LINKS_HASH];
+	struct dirent *file;
+	unsigned number, end = 0;
+
+	if (!stream)
+		return -errno;
+	while ((file = readdir(stream)))
+		if (parse(file->d_name, its, &number) && strcmp(its, hash) == 0 && number >= end)
+			end = number + 1;
+	closedir(stream);
+	return (int)end;
+}
+
+/* `openssl rehash`, which others run, leaves holes: of two links to one file it takes one away. */
 static int tidy_row(const struct search *s, const char *hash)
 {
-	unsigned n = 0;
-	int r = 0;
+	int end = row_end(s->dir, hash), r = end < 0 ? end : 0;
+	unsigned n = end > 0 ? (unsigned)end : 0;
 
-	while (n < ROW_MAX && is_taken(s->dir, hash, n))
-		n++;
 	for (; r == 0 && n > 0 && !place_stays(s, hash, n - 1); n--)
 		r = drop_place(s->dir, hash, n - 1);
 	for (unsigned i = 0; r == 0 && i + 1 < n; i++)

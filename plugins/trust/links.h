@@ -39,8 +39,9 @@ int links_note(struct links *links, const char *hash);
 int links_release(int dir, const char *from, const char *instead,
 		  bool (*stays)(void *data, const char *target), void *data, struct links *ret);
 
-/* Takes what does not stay off the ends of the rows, and gives its places in the midst to the last
- * one. A file in a row that is no link stays. 0 or a negative errno. */
+/* Takes what does not stay off the ends of the rows, and gives its places in the midst, and those
+ * that are missing there, to the last one. A file in a row that is no link stays. 0 or a negative
+ * errno. */
 int links_tidy(int dir, const struct links *links, bool (*stays)(void *data, const char *target),
 	       void *data);
 
