@@ -11,7 +11,7 @@
 /* A value of the state: this, then the certificate in DER. */
 struct record {
 	int64_t gone_at;
-	uint32_t federated;
+	uint32_t kind;
 	uint32_t reserved;
 };
 
@@ -51,26 +51,35 @@ static void load_one(struct known *known, size_t i)
 	memcpy(&record, value, sizeof(record));
 	root->cert = d2i_X509(NULL, &der, (long)(len - (int64_t)sizeof(record)));
 	root->gone_at = record.gone_at;
-	root->federated = record.federated;
+	root->kind = record.kind <= KNOWN_FORMER ? (enum known_kind)record.kind : KNOWN_FORMER;
 	if (root->cert)
 		known->n++;
 	ERR_clear_error();
 }
 
-int known_load(struct known *known, const uint8_t anchor[static PEM_FINGERPRINT_LEN])
+static void become_former(struct known *known)
+{
+	for (size_t i = 0; i < known->n; i++) {
+		known->root[i].kind = KNOWN_FORMER;
+		if (!known->root[i].gone_at)
+			known->root[i].gone_at = known->host->now_wall();
+	}
+}
+
+void known_load(struct known *known, const uint8_t anchor[static PEM_FINGERPRINT_LEN])
 {
 	known_finish(known);
-	if (!same_anchor(known, anchor))
-		return 0;
 	for (size_t i = 0; i < KNOWN_MAX; i++)
 		load_one(known, i);
-	return 0;
+	known->kept = same_anchor(known, anchor);
+	if (!known->kept)
+		become_former(known);
 }
 
 static int save_one(const struct known *known, size_t i)
 {
 	const struct known_root *root = &known->root[i];
-	struct record record = {.gone_at = root->gone_at, .federated = root->federated};
+	struct record record = {.gone_at = root->gone_at, .kind = root->kind};
 	uint8_t value[VALUE_MAX], *der = value + sizeof(record);
 	int len = i2d_X509(root->cert, NULL);
 	char key[KEY_SIZE];
@@ -98,7 +107,7 @@ static int begin_saving(const struct known *known, const uint8_t anchor[static P
 	return r;
 }
 
-int known_save(const struct known *known, const uint8_t anchor[static PEM_FINGERPRINT_LEN])
+int known_save(struct known *known, const uint8_t anchor[static PEM_FINGERPRINT_LEN])
 {
 	int r = begin_saving(known, anchor);
 
@@ -106,6 +115,7 @@ int known_save(const struct known *known, const uint8_t anchor[static PEM_FINGER
 		r = known->host->state_set(known->ctx, "anchor", anchor, PEM_FINGERPRINT_LEN);
 	for (size_t i = 0; i < known->n && r == 0; i++)
 		r = save_one(known, i);
+	known->kept = r == 0;
 	return r;
 }
 
@@ -144,7 +154,7 @@ static void say(const struct known *known, const X509 *cert, const char *what)
 	known->host->log(known->ctx, HC_LOG_NOTICE, "%s: %s", what, hex);
 }
 
-static bool add(struct known *known, X509 *cert, bool federated)
+static bool add(struct known *known, X509 *cert, enum known_kind kind)
 {
 	if (!fit_to_be_root(cert))
 		return false;
@@ -153,14 +163,19 @@ static bool add(struct known *known, X509 *cert, bool federated)
 		return false;
 	}
 	say(known, cert,
-	    federated ? "the CA's federation has a new root" : "the CA announces a new root");
-	known->root[known->n++] = (struct known_root){.cert = cert, .federated = federated};
+	    kind == KNOWN_FEDERATED ? "the CA's federation has a new root"
+				    : "the CA announces a new root");
+	known->root[known->n++] = (struct known_root){.cert = cert, .kind = kind};
 	return true;
 }
 
 int known_add(struct known *known, X509 *cert)
 {
-	if (find(known, cert) || known->n == KNOWN_MAX)
+	struct known_root *root = find(known, cert);
+
+	if (root && root->kind == KNOWN_FORMER)
+		*root = (struct known_root){.cert = root->cert};
+	if (root || known->n == KNOWN_MAX)
 		return 0;
 	if (X509_up_ref(cert) != 1)
 		return -ENOMEM;
@@ -169,18 +184,18 @@ int known_add(struct known *known, X509 *cert)
 }
 
 /* A root that is the CA's own and the federation's counts as the CA's own. */
-static bool take_in(struct known *known, X509 *cert, bool federated)
+static bool take_in(struct known *known, X509 *cert, enum known_kind kind)
 {
 	struct known_root *root = find(known, cert);
 	bool changed;
 
 	if (!root)
-		return add(known, cert, federated);
-	if (federated && !root->federated)
+		return add(known, cert, kind);
+	if (kind == KNOWN_FEDERATED && root->kind == KNOWN_OWN)
 		return false;
-	changed = root->gone_at != 0 || root->federated != federated;
+	changed = root->gone_at != 0 || root->kind != kind;
 	root->gone_at = 0;
-	root->federated = federated;
+	root->kind = kind;
 	return changed;
 }
 
@@ -198,14 +213,15 @@ static bool miss(struct known *known, struct known_root *root, const STACK_OF(X5
 	return true;
 }
 
-bool known_announced(struct known *known, const STACK_OF(X509) * certs, bool federated, int64_t now)
+bool known_announced(struct known *known, const STACK_OF(X509) * certs, enum known_kind kind,
+		     int64_t now)
 {
 	bool changed = false;
 
 	for (int i = 0; i < sk_X509_num(certs); i++)
-		changed |= take_in(known, sk_X509_value(certs, i), federated);
+		changed |= take_in(known, sk_X509_value(certs, i), kind);
 	for (size_t i = 0; i < known->n; i++)
-		if (known->root[i].federated == federated)
+		if (known->root[i].kind == kind)
 			changed |= miss(known, &known->root[i], certs, now);
 	return changed;
 }

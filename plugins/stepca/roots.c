@@ -75,7 +75,7 @@ static int trust_known(const struct stepca *ca, STACK_OF(X509) * roots)
 	int r = 0;
 
 	for (size_t i = 0; i < ca->known.n && r == 0; i++)
-		if (!ca->known.root[i].federated)
+		if (ca->known.root[i].kind == KNOWN_OWN)
 			r = add_once(roots, ca->known.root[i].cert);
 	return r;
 }
@@ -140,7 +140,7 @@ static int roots_load(struct task *task)
 		return r;
 	r = find_anchor(ca, roots);
 	if (r == 0 && ca->options.update_roots)
-		r = known_load(&ca->known, ca->anchor);
+		known_load(&ca->known, ca->anchor);
 	if (r == 0 && !ca->options.root)
 		r = trust_pinned(ca, roots);
 	if (r == 0)
@@ -174,16 +174,26 @@ static int trust_renew(struct task *task)
 
 /* -- the `ca` file --------------------------------------------------------------------------- */
 
-/* All that is known, or the first root where nothing is. */
+/* All that is known, or the first root where nothing is. A former one stays, but never comes back:
+ * somebody may have taken it out for good reason. */
 static int wanted(const struct stepca *ca, STACK_OF(X509) * ret)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < ca->known.n && r == 0; i++)
-		r = roots_add(ret, ca->known.root[i].cert);
-	for (int i = 0; ca->known.n == 0 && i < sk_X509_num(ca->roots) && r == 0; i++)
+		if (ca->known.root[i].kind != KNOWN_FORMER)
+			r = roots_add(ret, ca->known.root[i].cert);
+	if (sk_X509_num(ret) > 0)
+		return r;
+	for (int i = 0; i < sk_X509_num(ca->roots) && r == 0; i++)
 		r = roots_add(ret, sk_X509_value(ca->roots, i));
 	return r;
+}
+
+/* What is put into the file must be known for what it is, should the anchor change. */
+static bool is_first(const struct stepca *ca)
+{
+	return ca->store.ca && ca->known.n > 0 && !ca->known.kept;
 }
 
 /* The file first: what a crash leaves in the state is found to be over once more. */
@@ -197,7 +207,7 @@ static int write_all(struct task *task, const STACK_OF(X509) * unwanted)
 		r = roots_file_update(&ca->store, all, unwanted);
 	if (r < 0)
 		return r;
-	if (task->roots_changed || sk_X509_num(unwanted) > 0)
+	if (task->roots_changed || sk_X509_num(unwanted) > 0 || is_first(ca))
 		return known_save(&ca->known, ca->anchor);
 	return 0;
 }
@@ -248,7 +258,7 @@ static int know_trusted(struct task *task)
 }
 
 /* Takes in a reply of /roots or /federation; what cannot be used is a warning and no more. */
-static int take_in(struct task *task, const struct http_reply *reply, bool federated)
+static int take_in(struct task *task, const struct http_reply *reply, enum known_kind kind)
 {
 	cleanup_certs STACK_OF(X509) *certs = NULL;
 	enum ca_verdict verdict = task_judge(task, reply);
@@ -260,18 +270,18 @@ static int take_in(struct task *task, const struct http_reply *reply, bool feder
 		task->ca->host->log(task->ca->ctx, HC_LOG_WARNING, "%s", task->why);
 	if (r < 0)
 		return r == -EBADMSG ? 0 : r;
-	if (!federated)
+	if (kind == KNOWN_OWN)
 		r = know_trusted(task);
 	if (r == 0)
-		task->roots_changed |= known_announced(&task->ca->known, certs, federated,
-						       task->ca->host->now_wall());
+		task->roots_changed |=
+			known_announced(&task->ca->known, certs, kind, task->ca->host->now_wall());
 	return r;
 }
 
 static void on_federation(void *data, const struct http_reply *reply)
 {
 	struct task *task = data;
-	int r = take_in(task, reply, true);
+	int r = take_in(task, reply, KNOWN_FEDERATED);
 
 	if (r < 0)
 		return task_fail_errno(task, r, "cannot take in the federation's roots");
@@ -288,13 +298,13 @@ static void on_roots(void *data, const struct http_reply *reply)
 	/* No connection, or none that we trust: what comes after would end the same way. */
 	if (reply->result != HTTP_DONE)
 		return task_fail(task, task_judge(task, reply), reply->retry_after);
-	r = take_in(task, reply, false);
+	r = take_in(task, reply, KNOWN_OWN);
 	if (r < 0)
 		return task_fail_errno(task, r, "cannot take in the CA's roots");
 	if (task->ca->options.federation)
 		return task_send(task, task->verified, "/federation", NULL, NULL, on_federation);
-	task->roots_changed |=
-		known_announced(&task->ca->known, NULL, true, task->ca->host->now_wall());
+	task->roots_changed |= known_announced(&task->ca->known, NULL, KNOWN_FEDERATED,
+					       task->ca->host->now_wall());
 	roots_end(task);
 }
 

@@ -19,7 +19,7 @@ static bool leaf_stands_without(const struct task *task, size_t without)
 	bool stands = false;
 
 	for (size_t i = 0; store && i < known->n; i++)
-		if (i != without && !known->root[i].federated)
+		if (i != without && known->root[i].kind == KNOWN_OWN)
 			X509_STORE_add_cert(store, known->root[i].cert);
 	if (store && ctx &&
 	    X509_STORE_CTX_init(ctx, store, pair_leaf(&task->pair), task->pair.chain) == 1) {
@@ -39,8 +39,8 @@ static bool may_go(const struct task *task, size_t i)
 	bool another = false;
 
 	for (size_t j = 0; j < known->n; j++)
-		another |= j != i && !known->root[j].federated && !known->root[j].gone_at;
-	if (known->root[i].federated)
+		another |= j != i && known->root[j].kind == KNOWN_OWN && !known->root[j].gone_at;
+	if (known->root[i].kind == KNOWN_FEDERATED)
 		return true;
 	return another && (!task->pair.chain || leaf_stands_without(task, i));
 }

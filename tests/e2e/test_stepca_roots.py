@@ -130,6 +130,53 @@ def test_another_fingerprint_begins_anew(site, scripted, ca, new, hotcertd):
     assert code == 1 and "404" in out and other.fingerprint in out, out
 
 
+@pytest.fixture
+def other(new, tmp_path):
+    server = ScriptedCA(new, tmp_path / "other")
+    yield server
+    server.close()
+
+
+def go_over(site, other, more):
+    """To another CA: the configuration names it, and nothing more is done."""
+    site.configure(more, ca=other, credentials=f"provisioner = redis\npassword_file = {other.password_file}")
+    assert site.daemon.reload()[0] == 0
+    wait.until(lambda: other.ca.pem in roots(site), "the other one's root")
+
+
+def test_the_root_of_another_ca_than_before_goes_when_nothing_needs_it(site, ca, new, other):
+    issued(site)
+    assert roots(site) == ca.pem
+    go_over(site, other, "overlap = 0")
+    assert roots(site) == ca.pem + new.pem, "the certificate in place leads to it"
+    assert "issued" in renew(site)
+    assert new.pem in roots(site)
+    renew(site)
+    assert roots(site) == new.pem
+
+
+def test_the_root_of_another_ca_than_before_stays_for_its_overlap(site, ca, new, other):
+    issued(site)
+    go_over(site, other, "")
+    renew(site)
+    site.daemon.restart()
+    assert site.daemon.sync() == 0 and roots(site) == ca.pem + new.pem
+    # Whoever wants it gone at once takes it out, and it does not come back.
+    (site.tls / "ca.crt").write_bytes(new.pem)
+    renew(site)
+    assert roots(site) == new.pem
+
+
+def test_it_goes_over_a_restart_too(site, ca, new, other):
+    issued(site)
+    site.daemon.stop()
+    site.configure("overlap = 2s", ca=other, credentials=f"provisioner = redis\npassword_file = {other.password_file}")
+    site.daemon.start()
+    assert site.daemon.sync() == 0
+    wait.until(lambda: (renew(site), roots(site) == new.pem)[1], "its end")
+    site.daemon.wait_log(f"the root goes: {ca.fingerprint}")
+
+
 # -- federation --------------------------------------------------------------------------------------------
 
 
