@@ -106,8 +106,9 @@ static int release(const struct search *s, const char *hash, unsigned number)
 	return point_to(s->dir, hash, number, heir);
 }
 
-static int release_if(const struct search *s, const char *name)
+static int release_if(void *data, const char *name)
 {
+	const struct search *s = data;
 	char hash[LINKS_HASH], target[PATH_MAX];
 	unsigned number;
 	int r;
@@ -130,10 +131,10 @@ static DIR *open_stream(int dir)
 	return stream;
 }
 
-int links_release(int dir, const char *from, const char *instead,
-		  bool (*stays)(void *data, const char *target), void *data, struct links *ret)
+/* Calls fn for each name in the directory, until it returns another number than 0. That or -errno.
+ */
+static int each_name(int dir, int (*fn)(void *data, const char *name), void *data)
 {
-	struct search search = {dir, from, instead, stays, data, ret};
 	DIR *stream = open_stream(dir);
 	struct dirent *file;
 	int r = 0;
@@ -141,9 +142,17 @@ int links_release(int dir, const char *from, const char *instead,
 	if (!stream)
 		return -errno;
 	while (r == 0 && (file = readdir(stream)))
-		r = release_if(&search, file->d_name);
+		r = fn(data, file->d_name);
 	closedir(stream);
 	return r;
+}
+
+int links_release(int dir, const char *from, const char *instead,
+		  bool (*stays)(void *data, const char *target), void *data, struct links *ret)
+{
+	struct search search = {dir, from, instead, stays, data, ret};
+
+	return each_name(dir, release_if, &search);
 }
 
 /* True where the row has that number, whatever it is. */
@@ -190,28 +199,28 @@ static int drop_place(int dir, const char *hash, unsigned number)
 	return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-/* The number behind the last of a row, holes in it or not, or a negative errno. */
-static int row_end(int dir, const char *hash)
-{
-	DIR *stream = open_stream(dir);
-	char its[LINKS_HASH];
-	struct dirent *file;
-	unsigned number, end = 0;
+struct row {
+	const char *hash;
+	unsigned end; /* the number behind its last one, holes or not */
+};
 
-	if (!stream)
-		return -errno;
-	while ((file = readdir(stream)))
-		if (parse(file->d_name, its, &number) && strcmp(its, hash) == 0 && number >= end)
-			end = number + 1;
-	closedir(stream);
-	return (int)end;
+static int measure(void *data, const char *name)
+{
+	struct row *row = data;
+	char hash[LINKS_HASH];
+	unsigned number;
+
+	if (parse(name, hash, &number) && strcmp(hash, row->hash) == 0 && number >= row->end)
+		row->end = number + 1;
+	return 0;
 }
 
 /* `openssl rehash`, which others run, leaves holes: of two links to one file it takes one away. */
 static int tidy_row(const struct search *s, const char *hash)
 {
-	int end = row_end(s->dir, hash), r = end < 0 ? end : 0;
-	unsigned n = end > 0 ? (unsigned)end : 0;
+	struct row row = {.hash = hash};
+	int r = each_name(s->dir, measure, &row);
+	unsigned n = row.end;
 
 	for (; r == 0 && n > 0 && !place_stays(s, hash, n - 1); n--)
 		r = drop_place(s->dir, hash, n - 1);
@@ -283,30 +292,24 @@ bool links_hash(const char *pem, char ret[LINKS_HASH])
 	return is_cert;
 }
 
-static int rebase(int dir, const char *name, const char *prefix, const char *instead)
+static int rebase(void *data, const char *name)
 {
-	size_t cut = strlen(prefix);
+	const struct search *s = data;
+	size_t cut = strlen(s->from);
 	char target[PATH_MAX], rebased[2 * PATH_MAX];
-	ssize_t n = readlinkat(dir, name, target, sizeof(target) - 1);
+	ssize_t n = readlinkat(s->dir, name, target, sizeof(target) - 1);
 
-	if (n < 0 || (size_t)n <= cut || memcmp(target, prefix, cut) != 0 || target[cut] != '/')
+	if (n < 0 || (size_t)n <= cut || memcmp(target, s->from, cut) != 0 || target[cut] != '/')
 		return 0;
-	snprintf(rebased, sizeof(rebased), "%s%.*s", instead, (int)n - (int)cut, target + cut);
-	return point_name_to(dir, name, rebased);
+	snprintf(rebased, sizeof(rebased), "%s%.*s", s->instead, (int)n - (int)cut, target + cut);
+	return point_name_to(s->dir, name, rebased);
 }
 
 int links_rebase(int dir, const char *prefix, const char *instead)
 {
-	DIR *stream = open_stream(dir);
-	struct dirent *file;
-	int r = 0;
+	struct search search = {.dir = dir, .from = prefix, .instead = instead};
 
-	if (!stream)
-		return -errno;
-	while (r == 0 && (file = readdir(stream)))
-		r = rebase(dir, file->d_name, prefix, instead);
-	closedir(stream);
-	return r;
+	return each_name(dir, rebase, &search);
 }
 
 void links_finish(struct links *links)
