@@ -15,6 +15,7 @@
 #include "stepca/acme_proof.h"
 #include "stepca/names.h"
 
+#include "input.h"
 #include "reply.h"
 
 #include <assert.h>
@@ -112,12 +113,11 @@ static void take_request(const char *request)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	cleanup_free char *text = NULL;
+	cleanup_free char *text = input_text(data, size);
 	struct http_reply reply;
 
-	if (size == 0)
+	if (!text)
 		return 0;
-	text = strndup((const char *)data + 1, size - 1);
 	reply = reply_of(text);
 	switch (data[0] % 5) {
 	case 0:

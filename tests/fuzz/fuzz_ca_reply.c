@@ -6,6 +6,7 @@
 #include "common/mem.h"
 #include "stepca/ca_api.h"
 
+#include "input.h"
 #include "reply.h"
 
 #include <assert.h>
@@ -52,12 +53,11 @@ static void take_error(struct http_reply *reply, long status)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const long errors[] = {200, 302, 400, 401, 403, 404, 429, 500, 503};
-	cleanup_free char *text = NULL;
+	cleanup_free char *text = input_text(data, size);
 	struct http_reply reply;
 
-	if (size == 0)
+	if (!text)
 		return 0;
-	text = strndup((const char *)data + 1, size - 1);
 	reply = reply_of(text);
 	switch (data[0] % 16) {
 	case 0:

@@ -7,6 +7,8 @@
 #include "stepca/jwe.h"
 #include "stepca/jwk.h"
 
+#include "input.h"
+
 #include <assert.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -55,11 +57,10 @@ static void take_jwe(const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	cleanup_free char *text = NULL;
+	cleanup_free char *text = input_text(data, size);
 
-	if (size == 0)
+	if (!text)
 		return 0;
-	text = strndup((const char *)data + 1, size - 1);
 	if (data[0] % 2)
 		take_jwk(text, strlen(text));
 	else
